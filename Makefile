@@ -1,0 +1,44 @@
+# make demo   classify the handwritten digits in every way there is
+# make test   format, lint, types, IR tests, tests
+# make docs   write the generated pages of docs/ again
+# Both install what they need into .venv; Python 3.11 or newer is all they ask for.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint lit pytest docs clean
+
+demo: $(VENV)/installed
+	@$(BIN)/python examples/digits/demo.py
+
+test: lint lit pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+lit: $(VENV)/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lit --order=lexical lit_tests
+
+pytest: $(VENV)/installed-dev
+	$(BIN)/pytest -n 2 -W error -m "not slow"
+
+docs: $(VENV)/installed
+	$(BIN)/python scripts/generate_docs.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(VENV)/installed: pyproject.toml setup.py
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
