@@ -1,0 +1,202 @@
+"""From a model to something that runs: a frontend, a pipeline string and a backend, composed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.context import Context
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    MemRefType,
+    ModuleOp,
+    StringAttr,
+    TensorType,
+)
+from xdsl.ir import Attribute
+
+from pyflame_rt import dtypes, module_files, pipelines
+from pyflame_rt.backends.base import Executable, find_function, get_backend
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, numpy_dtype
+from pyflame_rt.errors import ValidationError
+from pyflame_rt.frontends.onnx import import_onnx
+from pyflame_rt.universe import make_context
+
+Array: TypeAlias = npt.NDArray[Any]
+Dim: TypeAlias = int | str | None
+
+CLEANUP = "pfrt-canonicalize,pfrt-fold-constants,pfrt-canonicalize"
+"""What every level above 0 does, and again after specialisation."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input or output of a function.
+
+    `shape` has an int for a known dimension, its symbol for a named one, None for an unnamed one;
+    it is None as a whole when the rank is unknown.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[Dim, ...] | None
+
+    @property
+    def type(self) -> str:
+        """ONNX's spelling of the type, `tensor(float)`."""
+        return f"tensor({dtypes.by_numpy()[self.dtype].onnx_name})"
+
+    @property
+    def is_static(self) -> bool:
+        """Whether every dimension is a number."""
+        return self.shape is not None and all(isinstance(dim, int) for dim in self.shape)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A module in the Context that its attributes belong to, and the name to report for it."""
+
+    ctx: Context
+    module: ModuleOp
+    name: str
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """An executable with the specs of what goes in and out, in order, and how it came to be."""
+
+    executable: Executable
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    pipeline: str
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        """Run on inputs in order: C-contiguous, of the declared dtypes. Fresh outputs in order."""
+        return self.executable.run(arrays)
+
+
+def load(source: str | os.PathLike[str] | bytes, *, weights: str | None = None) -> Program:
+    """Read a model file by its extension, or an ONNX model's bytes, and verify it once.
+
+    Raises InvalidModelError, UnsupportedOperatorError, UnsupportedFormatError.
+    """
+    ctx = make_context()
+    if isinstance(source, bytes):
+        program = Program(ctx, import_onnx(source), "<bytes>")
+    else:
+        program = Program(ctx, module_files.load(source, ctx, weights=weights), os.fspath(source))
+    pipelines.run(ctx, program.module, (), verify=True)
+    return program
+
+
+def optimization_pipeline(level: int) -> str:
+    """The passes of an optimization level (0-3) on pfrt; "" for level 0."""
+    if level <= 0:
+        return ""
+    return CLEANUP if level == 1 else f"{CLEANUP},cse,dce"
+
+
+def specialization_pipeline(inputs: Sequence[TensorSpec], shapes: Sequence[Sequence[int]]) -> str:
+    """The pass that fixes the inputs' shapes, and the cleanup it enables."""
+    from pyflame_rt.passes.cleanup.pfrt_specialize_shapes import PfrtSpecializeShapesPass
+
+    fixed = tuple(
+        f"{spec.name}={'x'.join(map(str, shape))}"
+        for spec, shape in zip(inputs, shapes, strict=True)
+    )
+    return join(pipelines.to_text((PfrtSpecializeShapesPass(shapes=fixed),)), CLEANUP)
+
+
+def join(*parts: str) -> str:
+    """Pipelines one after the other; empty ones vanish."""
+    return ",".join(part for part in parts if part)
+
+
+def compile_module(
+    module: ModuleOp,
+    ctx: Context,
+    backend: str = "numpy",
+    pipeline: str | None = None,
+    *,
+    function: str = "main",
+) -> CompiledModel:
+    """Compile a function of a module, which is left as it is.
+
+    `pipeline` runs before the backend's own lowering and defaults to optimization level 2; a module
+    that has been lowered to `plan` goes to the backend as it is.
+    Raises PipelineError, PassFailed, BackendError.
+    """
+    target = get_backend(backend)
+    if is_lowered(module):
+        text = pipeline or ""
+    else:
+        text = join(optimization_pipeline(2) if pipeline is None else pipeline, target.pipeline)
+    inputs, outputs = signature(module, function)
+    lowered = module.clone()
+    pipelines.run(ctx, lowered, pipelines.parse(text))
+    return CompiledModel(target.compile(lowered, function), inputs, outputs, text)
+
+
+def is_lowered(module: ModuleOp) -> bool:
+    """Whether a module is in plan form: it has ops of the plan dialect and none of pfrt."""
+    names = {op.name.partition(".")[0] for op in module.walk()}
+    return "plan" in names and "pfrt" not in names
+
+
+def signature(
+    module: ModuleOp, function: str = "main"
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """The inputs and outputs of a function, in pfrt or plan form, by the model's own names.
+
+    Unnamed ones are called arg0, arg1, … and result0, result1, …
+    """
+    op = find_function(module, function)
+    kinds = op.function_type
+    return (
+        _specs(kinds.inputs.data, op.arg_attrs, "arg"),
+        _specs(kinds.outputs.data, op.res_attrs, "result"),
+    )
+
+
+def _specs(
+    kinds: Sequence[Attribute], attrs: ArrayAttr[DictionaryAttr] | None, prefix: str
+) -> tuple[TensorSpec, ...]:
+    rows: list[Mapping[str, Attribute]] = (
+        [row.data for row in attrs] if attrs is not None else [{} for _ in kinds]
+    )
+    return tuple(
+        _spec(kind, row, f"{prefix}{index}")
+        for index, (kind, row) in enumerate(zip(kinds, rows, strict=True))
+    )
+
+
+def _spec(kind: Attribute, attrs: Mapping[str, Attribute], default: str) -> TensorSpec:
+    element = getattr(kind, "element_type", None)
+    if element is None:
+        raise ValidationError(f"{kind} cannot cross a function's boundary", where=default)
+    name = attrs.get("pfrt.name")
+    return TensorSpec(
+        name.data if isinstance(name, StringAttr) else default,
+        numpy_dtype(cast(Attribute, element)),
+        _named_shape(kind, attrs.get("pfrt.dims")),
+    )
+
+
+def _named_shape(kind: Attribute, dims: Attribute | None) -> tuple[Dim, ...] | None:
+    if not isinstance(kind, TensorType | MemRefType):
+        return None
+    shape = cast("TensorType[Any] | MemRefType[Any]", kind).get_shape()
+    symbols = (
+        [cast(StringAttr, symbol).data for symbol in cast(ArrayAttr[Attribute], dims)]
+        if isinstance(dims, ArrayAttr)
+        else [""] * len(shape)
+    )
+    return tuple(
+        (symbol or None) if size == DYNAMIC else size
+        for size, symbol in zip(shape, symbols, strict=True)
+    )

@@ -1,0 +1,69 @@
+"""The one family of errors: every failure a user can cause is a `PyFlameRTError` of one line.
+
+A message says what failed, where (file, node, op), why, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class PyFlameRTError(Exception):
+    """Base of all errors; `str(error)` is one line: `where: message; hint`.
+
+    `where` names the file, node or op; `hint` says what the user can do.
+    """
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None):
+        self.message = message
+        self.where = where
+        self.hint = hint
+        text = message if where is None else f"{where}: {message}"
+        text = text if hint is None else f"{text}; {hint}"
+        super().__init__(" ".join(text.split()))
+
+
+class InvalidModelError(PyFlameRTError):
+    """The bytes are not a model, or the model is inconsistent."""
+
+
+class ModelNotFoundError(InvalidModelError, FileNotFoundError):
+    """There is no file at the given path."""
+
+
+class UnsupportedFormatError(PyFlameRTError):
+    """The file's format (by extension or content) has no frontend."""
+
+
+class UnsupportedOperatorError(PyFlameRTError):
+    """The model uses operators that have no builder; the message lists them all."""
+
+
+class ValidationError(PyFlameRTError):
+    """A graph or module breaks a rule of the IR."""
+
+
+class ShapeMismatchError(ValidationError):
+    """The shape of a fed array does not fit the declared one."""
+
+
+class DTypeMismatchError(ValidationError):
+    """The element type of a fed array is not the declared one."""
+
+
+class InputError(ValidationError):
+    """An input is missing, unknown, or of a kind that cannot be fed."""
+
+
+class BackendError(PyFlameRTError):
+    """A backend could not compile or execute a program."""
+
+
+class MissingWeightsError(BackendError):
+    """The value of a weight is needed but its side file was not given."""
+
+
+class PipelineError(PyFlameRTError):
+    """A pass pipeline does not parse, or names an unknown pass or option."""
+
+
+class PassFailed(PyFlameRTError):
+    """A pass cannot handle the IR it was given; `where` names the op and its location."""

@@ -1,0 +1,106 @@
+"""What is fed to a model: checks against its inputs, and normal form for executables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from pyflame_rt import dtypes
+from pyflame_rt.compiler import TensorSpec
+from pyflame_rt.errors import DTypeMismatchError, InputError, ShapeMismatchError
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+def prepare(feed: Mapping[str, object], specs: Sequence[TensorSpec]) -> list[Array]:
+    """Arrays in input order: C-contiguous, native byte order, checked against the specs.
+
+    Checks run in ONNX Runtime's order: missing inputs, dtypes, unknown names, ranks and dimensions.
+    Raises InputError, DTypeMismatchError, ShapeMismatchError.
+    """
+    names = [spec.name for spec in specs]
+    if missing := [name for name in names if name not in feed]:
+        raise InputError(f"Required inputs ({missing}) are missing from input feed ({list(feed)}).")
+    arrays = [_array(feed[spec.name], spec) for spec in specs]
+    if len(feed) != len(specs):
+        _reject_unknown(feed, names)
+    for spec, array in zip(specs, arrays, strict=True):
+        _check_shape(spec, array)
+    return arrays
+
+
+def _array(value: object, spec: TensorSpec) -> Array:
+    if isinstance(value, np.ndarray):
+        array = cast(Array, value)
+        if array.dtype != spec.dtype:
+            array = _native(array, spec)
+    elif isinstance(value, np.generic):
+        array = _array(np.asarray(cast(Any, value)), spec)
+    elif isinstance(value, list | tuple | int | float | bool):
+        array = _converted(cast(object, value), spec)
+    else:
+        raise InputError(
+            f"cannot be fed from {type(value).__name__}",
+            where=f'input "{spec.name}"',
+            hint="give a NumPy array or a list",
+        )
+    return np.require(array, requirements=("C", "A"))
+
+
+def _native(array: Array, spec: TensorSpec) -> Array:
+    if array.dtype.newbyteorder("=") == spec.dtype:
+        return array.astype(spec.dtype)
+    row = dtypes.by_numpy().get(array.dtype)
+    actual = f"tensor({row.onnx_name})" if row else str(array.dtype)
+    raise DTypeMismatchError(
+        f"Unexpected input data type. Actual: ({actual}) , expected: ({spec.type})",
+        where=f'input "{spec.name}"',
+        hint=f"convert it with .astype('{spec.dtype}')",
+    )
+
+
+def _converted(value: object, spec: TensorSpec) -> Array:
+    try:
+        return np.asarray(value, dtype=spec.dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f"cannot become an array of {spec.type}: {error}", where=f'input "{spec.name}"'
+        ) from error
+
+
+def _reject_unknown(feed: Mapping[str, object], names: Sequence[str]) -> None:
+    for name in feed:
+        if name not in names:
+            close = get_close_matches(str(name), names, n=1)
+            raise InputError(
+                f"Invalid input name: {name}",
+                hint=f'did you mean "{close[0]}"' if close else f"inputs are {', '.join(names)}",
+            )
+
+
+def _check_shape(spec: TensorSpec, array: Array) -> None:
+    if spec.shape is None:
+        return
+    where = f'input "{spec.name}"'
+    if array.ndim != len(spec.shape):
+        raise ShapeMismatchError(
+            f"Invalid rank for input: {spec.name} Got: {array.ndim} Expected: {len(spec.shape)}",
+            where=where,
+            hint=f"the model takes {_shape_text(spec)}, got {list(array.shape)}",
+        )
+    for index, (size, dim) in enumerate(zip(array.shape, spec.shape, strict=True)):
+        if isinstance(dim, int) and size != dim:
+            raise ShapeMismatchError(
+                f"Got invalid dimensions for input: {spec.name} for the following indices "
+                f"index: {index} Got: {size} Expected: {dim}",
+                where=where,
+                hint=f"the model takes {_shape_text(spec)}, got {list(array.shape)}",
+            )
+
+
+def _shape_text(spec: TensorSpec) -> str:
+    return "[" + ", ".join("?" if dim is None else str(dim) for dim in spec.shape or ()) + "]"

@@ -1,0 +1,208 @@
+"""What a model takes, gives, contains and costs; also of models that cannot be compiled."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation
+from xdsl.traits import ConstantLike
+
+from pyflame_rt import compiler, dtypes, pipelines
+from pyflame_rt.compiler import Program, TensorSpec
+from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.pfrt.names import op_type_of
+from pyflame_rt.dialects.pfrt.types import numpy_dtype, static_shape_of, type_of
+from pyflame_rt.dialects.plan.ops import CallOp
+from pyflame_rt.errors import PyFlameRTError
+from pyflame_rt.frontends.onnx import Inspection, inspect_onnx
+from pyflame_rt.random_inputs import resolve_shapes
+
+
+@dataclass(frozen=True)
+class Report:
+    """A model's summary.
+
+    `parameters` counts elements of constants, `parameter_bytes` their bytes. `flops` (a
+    multiply-add is two) and `bytes` (read and written by all ops) are those of one run at
+    `shapes`, None when they are not known. `unsupported` has a sentence for each node that cannot
+    be imported.
+    """
+
+    name: str
+    graph_name: str
+    opsets: Mapping[str, int]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    operators: Mapping[str, int]
+    parameters: int
+    parameter_bytes: int | None = None
+    flops: int | None = None
+    bytes: int | None = None
+    shapes: Mapping[str, Sequence[int]] | None = None
+    unsupported: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The fields, for a report."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def lines(self) -> Iterable[str]:
+        """The report for people."""
+        yield f"model       {self.name}"
+        if self.graph_name:
+            yield f"graph       {self.graph_name}"
+        if self.opsets:
+            yield f"opsets      {', '.join(f'{d} {v}' for d, v in self.opsets.items())}"
+        yield from _block("inputs", self.inputs)
+        yield from _block("outputs", self.outputs)
+        total = sum(self.operators.values())
+        listed = ", ".join(f"{name} {count}" for name, count in self.operators.items())
+        yield f"operators   {total}: {listed}" if total else "operators   0"
+        size = "" if self.parameter_bytes is None else f" ({_bytes_text(self.parameter_bytes)})"
+        yield f"parameters  {self.parameters:,}{size}"
+        if self.flops is not None and self.bytes is not None:
+            at = ", ".join(f"{n} {list(s)}" for n, s in (self.shapes or {}).items())
+            yield f"flops       {self.flops:,} at {at}"
+            yield f"bytes       {self.bytes:,} ({_bytes_text(self.bytes)}) read and written by ops"
+        if self.unsupported:
+            yield from _block("unsupported", self.unsupported)
+
+
+def inspect(path: str | os.PathLike[str], dims: Mapping[str, int], weights: str | None) -> Report:
+    """Inspect a model file; `dims` are sizes of symbolic dimensions, for flops and bytes.
+
+    Raises as loading does, but for unsupported operators, which are reported.
+    """
+    suffix = Path(path).suffix.lower()
+    summary = inspect_onnx(path) if suffix in (".onnx", ".onnxtxt") else None
+    if summary is not None and summary.unsupported:
+        return _of_summary(os.fspath(path), summary)
+    report = inspect_program(compiler.load(path, weights=weights), dims)
+    if summary is None:
+        return report
+    # The file's own operators, rather than what the importer made of them.
+    return replace(report, operators=summary.operators, opsets=summary.opset_import)
+
+
+def inspect_program(program: Program, dims: Mapping[str, int]) -> Report:
+    """Inspect a loaded module."""
+    module = program.module
+    names = {op.sym_name.data for op in module.ops if isinstance(op, FuncOp)}
+    inputs, outputs = compiler.signature(module) if "main" in names else ((), ())
+    parameters, parameter_bytes = _parameters(module)
+    report = Report(
+        name=program.name,
+        graph_name=_graph_name(module),
+        opsets={},
+        inputs=tuple(map(spec_text, inputs)),
+        outputs=tuple(map(spec_text, outputs)),
+        operators=_histogram(module),
+        parameters=parameters,
+        parameter_bytes=parameter_bytes,
+    )
+    if not inputs or compiler.is_lowered(module):
+        return report
+    return _with_costs(report, program, inputs, dims)
+
+
+def spec_text(spec: TensorSpec) -> str:
+    """`images: tensor(float) [N, 1, 8, 8]`."""
+    if spec.shape is None:
+        return f"{spec.name}: {spec.type} of unknown rank"
+    return (
+        f"{spec.name}: {spec.type} [{', '.join('?' if d is None else str(d) for d in spec.shape)}]"
+    )
+
+
+def _with_costs(
+    report: Report, program: Program, inputs: Sequence[TensorSpec], dims: Mapping[str, int]
+) -> Report:
+    try:
+        shapes = resolve_shapes(inputs, dims)
+        module = program.module.clone()
+        passes = pipelines.parse(compiler.specialization_pipeline(inputs, shapes))
+        pipelines.run(program.ctx, module, passes)
+    except PyFlameRTError:
+        if dims:
+            raise
+        # Costs are a bonus: a model that does not take size 1 everywhere has none to show.
+        return report
+    ops = [op for op in module.walk() if isinstance(op, PfrtOp) and not op.has_trait(ConstantLike)]
+    flops, sizes = [op.flops() for op in ops], [op.bytes() for op in ops]
+    named = {spec.name: shape for spec, shape in zip(inputs, shapes, strict=True)}
+    return replace(
+        report,
+        flops=None if None in flops else sum(f for f in flops if f),
+        bytes=None if None in sizes else sum(s for s in sizes if s),
+        shapes=named,
+    )
+
+
+def _histogram(module: ModuleOp) -> dict[str, int]:
+    counts = Counter(name for op in module.walk() if (name := _operator(op)))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _operator(op: Operation) -> str:
+    if isinstance(op, PfrtOp):
+        return "" if op.has_trait(ConstantLike) else op_type_of(op.name)
+    if isinstance(op, CallOp):
+        return f"@{op.callee.string_value()}"
+    return op.name if op.name.startswith("plan.") else ""
+
+
+def _parameters(module: ModuleOp) -> tuple[int, int]:
+    count = size = 0
+    for op in module.walk():
+        if not isinstance(op, PfrtOp) or not op.has_trait(ConstantLike):
+            continue
+        elements = 1
+        for dim in static_shape_of(op.results[0]) or ():
+            elements *= dim
+        count += elements
+        size += elements * numpy_dtype(type_of(op.results[0]).element_type).itemsize
+    return count, size
+
+
+def _graph_name(module: ModuleOp) -> str:
+    attr = module.attributes.get("pfrt.model")
+    name = attr.data.get("graph_name") if isinstance(attr, DictionaryAttr) else None
+    return name.data if isinstance(name, StringAttr) else ""
+
+
+def _of_summary(name: str, summary: Inspection) -> Report:
+    def text(kind: str, element: int, shape: Sequence[int | str | None] | None) -> str:
+        row = dtypes.by_onnx().get(element)
+        if kind != "tensor" or row is None:
+            return kind or "no type"
+        listed = "?" if shape is None else ", ".join("?" if d is None else str(d) for d in shape)
+        return f"tensor({row.onnx_name}) [{listed}]"
+
+    return Report(
+        name=name,
+        graph_name=summary.graph_name,
+        opsets=summary.opset_import,
+        inputs=tuple(f"{v.name}: {text(v.kind, v.element, v.shape)}" for v in summary.inputs),
+        outputs=tuple(f"{v.name}: {text(v.kind, v.element, v.shape)}" for v in summary.outputs),
+        operators=summary.operators,
+        parameters=summary.parameters,
+        unsupported=tuple(map(str, summary.unsupported)),
+    )
+
+
+def _block(title: str, rows: Sequence[str]) -> Iterable[str]:
+    for index, row in enumerate(rows or ("none",)):
+        yield f"{title if index == 0 else '':<11} {row}"
+
+
+def _bytes_text(size: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.1f} {unit}" if unit != "B" else f"{size:.0f} B"
+        size /= 1024
+    return f"{size:.1f} GiB"

@@ -1,0 +1,91 @@
+"""Running a program in the ways that `pfrt-run` offers: compiled, as a test, value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+
+from pyflame_rt import compiler, pipelines
+from pyflame_rt.backends import base
+from pyflame_rt.backends.reference import ReferenceBackend
+from pyflame_rt.compiler import CompiledModel, Program
+from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.errors import PyFlameRTError
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+def compile_program(program: Program, backend: str, pipeline: str) -> CompiledModel:
+    """Compile `@main` of a clone of a program: `pipeline` first, then what the backend needs.
+
+    The pipeline may lower to plan itself. Raises PipelineError, PassFailed, BackendError.
+    """
+    module = program.module.clone()
+    pipelines.run(program.ctx, module, pipelines.parse(pipeline))
+    return compiler.compile_module(module, program.ctx, backend, "")
+
+
+def has_main(module: ModuleOp) -> bool:
+    """Whether a module is a program rather than a test."""
+    return any(op.sym_name.data == "main" for op in _functions(module))
+
+
+def argumentless_functions(module: ModuleOp) -> list[str]:
+    """The functions to run of a module that is a test: it has no `@main`, and they take nothing."""
+    if has_main(module):
+        return []
+    functions = _functions(module)
+    return [op.sym_name.data for op in functions if not op.function_type.inputs.data]
+
+
+def _functions(module: ModuleOp) -> list[FuncOp]:
+    return [op for op in module.ops if isinstance(op, FuncOp) and op.body.blocks]
+
+
+def run_tests(
+    program: Program, functions: Sequence[str], backend: str, pipeline: str | None = None
+) -> dict[str, str | None]:
+    """Run functions that take nothing; for each why it failed, None if it did not.
+
+    Raises PipelineError and PassFailed when the module cannot be lowered at all.
+    """
+    target = base.get_backend(backend)
+    module = program.module.clone()
+    text = pipeline or ""
+    pipelines.run(program.ctx, module, pipelines.parse(text))
+    if not compiler.is_lowered(module):
+        pipelines.run(program.ctx, module, pipelines.parse(target.pipeline))
+    outcomes: dict[str, str | None] = {}
+    for name in functions:
+        try:
+            target.compile(module, name).run([])
+            outcomes[name] = None
+        except PyFlameRTError as error:
+            outcomes[name] = str(error)
+    return outcomes
+
+
+def reference_values(
+    program: Program, pipeline: str, inputs: Mapping[str, Array], *, layers: bool
+) -> dict[str, Array]:
+    """Outputs by name as the reference backend computes them after a pipeline on pfrt.
+
+    With `layers` also every value that has a name. Raises as compiling and running do.
+    """
+    module = program.module.clone()
+    pipelines.run(program.ctx, module, pipelines.parse(pipeline))
+    specs, outputs = compiler.signature(module)
+    values: dict[str, Array] = {}
+
+    def observe(op: PfrtOp, names: tuple[str, ...], arrays: Sequence[Array]) -> None:
+        values.update((n, a) for n, a in zip(names, arrays, strict=True) if n)
+
+    interpreter = ReferenceBackend().compile(module)
+    arrays = [inputs[spec.name] for spec in specs]
+    results = interpreter.run(arrays, observe if layers else None)
+    values.update((spec.name, a) for spec, a in zip(outputs, results, strict=True))
+    return values

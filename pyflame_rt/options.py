@@ -1,0 +1,65 @@
+"""Options of a session, under the names of the documentation and of ONNX Runtime."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class GraphOptimizationLevel(IntEnum):
+    """ONNX Runtime's names for optimization levels, and its integer values."""
+
+    ORT_DISABLE_ALL = 0
+    ORT_ENABLE_BASIC = 1
+    ORT_ENABLE_EXTENDED = 2
+    ORT_ENABLE_LAYOUT = 3
+    ORT_ENABLE_ALL = 99
+
+
+class SessionOptions:
+    """How a session compiles and runs a model.
+
+    `optimization_level` is 0-3 (default 2); `graph_optimization_level` is the same setting in ONNX
+    Runtime's spelling, and the last one set wins. `specialize_after` is the number of runs with one
+    input signature before the model is compiled for it (0: never; a new signature runs on the
+    dynamic plan at once). `max_specialized_plans` bounds how many such plans are kept, the least
+    recently used being dropped.
+    """
+
+    def __init__(self) -> None:
+        self._optimization_level = 2
+        self.device = "cpu"
+        self.specialize_after = 2
+        self.max_specialized_plans = 8
+
+    @property
+    def optimization_level(self) -> int:
+        """0: none, 1: folding and cleanup, 2: with common subexpressions, 3: everything."""
+        return self._optimization_level
+
+    @optimization_level.setter
+    def optimization_level(self, level: int) -> None:
+        self._optimization_level = int(level)
+
+    @property
+    def graph_optimization_level(self) -> GraphOptimizationLevel:
+        """The level in ONNX Runtime's spelling; level 3 reads as ORT_ENABLE_ALL."""
+        if self._optimization_level == 3:
+            return GraphOptimizationLevel.ORT_ENABLE_ALL
+        return GraphOptimizationLevel(self._optimization_level)
+
+    @graph_optimization_level.setter
+    def graph_optimization_level(self, level: GraphOptimizationLevel) -> None:
+        self._optimization_level = min(int(level), 3)
+
+    def validate(self) -> list[str]:
+        """What is wrong with the values, one sentence each; empty when they are fine."""
+        problems: list[str] = []
+        if self.device != "cpu":
+            problems.append(f'device "{self.device}" is not available; available: cpu')
+        if self._optimization_level not in range(4):
+            problems.append(f"optimization_level {self._optimization_level} is not in 0..3")
+        if self.specialize_after < 0:
+            problems.append(f"specialize_after {self.specialize_after} is negative")
+        if self.max_specialized_plans < 1:
+            problems.append(f"max_specialized_plans {self.max_specialized_plans} is below 1")
+        return problems

@@ -1,0 +1,184 @@
+"""Pass pipelines: parse, print, run.
+
+Text that `to_text` prints, `parse` reads back to equal passes. `run` raises PyFlameRTErrors only:
+one line that names the pass, the op and where it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TypeAlias
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import DiagnosticException, ParseError
+
+from pyflame_rt import pass_options, pipeline_syntax
+from pyflame_rt.errors import PassFailed, PipelineError, PyFlameRTError, ValidationError
+from pyflame_rt.universe import multiverse
+
+PassTable: TypeAlias = Mapping[str, Callable[[], type[ModulePass]]]
+AfterPass: TypeAlias = Callable[[ModulePass, ModuleOp], None]
+
+_LONGEST = 500
+"""Characters of a message: some of xDSL's quote types as large as the model."""
+
+
+def parse(text: str, passes: PassTable | None = None) -> tuple[ModulePass, ...]:
+    """The passes of a pipeline such as `pfrt-canonicalize,pfrt-specialize-shapes{dims=N=4}`.
+
+    `passes` are the known ones, all registered passes by default. Raises PipelineError for a
+    syntax error, an unknown pass or option, and an option's value of the wrong type.
+    """
+    table = multiverse().all_passes if passes is None else passes
+    return tuple(_build(spec, table) for spec in pipeline_syntax.read(text))
+
+
+def to_text(passes: Iterable[ModulePass]) -> str:
+    """The text that `parse` reads back: options that differ from their defaults, escaped."""
+    return ",".join(pass_options.to_text(instance) for instance in passes)
+
+
+def run(
+    ctx: Context,
+    module: ModuleOp,
+    passes: Sequence[ModulePass],
+    after: AfterPass | None = None,
+    *,
+    verify: bool = False,
+    verify_each: bool = False,
+) -> None:
+    """Apply passes to a module in place; `after` is called after each.
+
+    With `verify` the result is verified, with `verify_each` what each pass leaves. Raises
+    PassFailed naming pass, op and location for whatever a pass raises, ValidationError for a
+    module that is invalid without any pass, and other PyFlameRTErrors as passes raise them.
+    """
+    for instance in passes:
+        try:
+            instance.apply(ctx, module)
+        except Exception as error:
+            raise _pass_failed(instance, error) from _without_notes(error)
+        if verify_each or (verify and instance is passes[-1]):
+            try:
+                verify_module(module)
+            except ValidationError as error:
+                raise PassFailed(
+                    f"left invalid IR: {error.message}", where=_join(instance.name, error.where)
+                ) from error
+        if after is not None:
+            after(instance, module)
+    if verify and not passes:
+        verify_module(module)
+
+
+def verify_module(module: ModuleOp) -> None:
+    """Check every op of a module, and that values are defined before they are used.
+
+    Raises ValidationError naming the first op that is wrong.
+    """
+    try:
+        module.verify()
+    except Exception as error:
+        op = _invalid_op(module)
+        why = one_line(error) if op is None else one_line(error).removeprefix(f"{op.name}: ")
+        raise ValidationError(why, where=_where(op)) from _without_notes(error)
+    for function in module.ops:
+        if isinstance(function, FuncOp):
+            _verify_order(function)
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception of xDSL's or Python's says, in one line and without its notes."""
+    if isinstance(error, ParseError):
+        return error.msg
+    text = " ".join(str(error).split())
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + " …"
+    if isinstance(error, (DiagnosticException, PyFlameRTError, ValueError, NotImplementedError)):
+        return text or type(error).__name__
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _build(spec: pipeline_syntax.PassText, table: PassTable) -> ModulePass:
+    factory = table.get(spec.name)
+    if factory is None:
+        close = pass_options.suggestion(spec.name, list(table)).strip()
+        raise PipelineError(
+            f'unknown pass "{spec.name}"', hint=close or "pfrt-opt --help lists the passes"
+        )
+    try:
+        kind = factory()
+    except ImportError as error:
+        raise PipelineError(f"cannot be loaded: {error}", where=spec.name) from error
+    return pass_options.build(kind, spec.options)
+
+
+def _pass_failed(instance: ModulePass, error: Exception) -> PyFlameRTError:
+    if isinstance(error, PyFlameRTError):
+        kind = type(error)
+        where = _join(instance.name, error.where)
+        if kind.__init__ is not PyFlameRTError.__init__:
+            return PassFailed(error.message, where=where, hint=error.hint)
+        return kind(error.message, where=where, hint=error.hint)
+    op = _op_in_hand(error.__traceback__)
+    return PassFailed(one_line(error), where=_join(instance.name, _where(op)))
+
+
+def _op_in_hand(traceback: TracebackType | None) -> Operation | None:
+    # xDSL's exceptions do not say which op they are about; the pattern or pass that raised has it
+    # as its argument `op`.
+    found: Operation | None = None
+    while traceback is not None:
+        op: object = traceback.tb_frame.f_locals.get("op")
+        if isinstance(op, Operation) and not isinstance(op, ModuleOp):
+            found = op
+        traceback = traceback.tb_next
+    return found
+
+
+def _invalid_op(module: ModuleOp) -> Operation | None:
+    for op in module.walk(reverse=True):
+        try:
+            op.verify(verify_nested_ops=False)
+        except Exception:
+            return op
+    return None
+
+
+def _verify_order(function: FuncOp) -> None:
+    # xDSL's verifier takes uses before definitions. Only straight-line code has an order to check.
+    seen: set[Operation] = set()
+    for op in function.walk():
+        for operand in op.operands:
+            owner = operand.owner
+            if not isinstance(owner, Operation) or owner in seen:
+                continue
+            region = owner.parent_region()
+            if region is not None and len(region.blocks) == 1:
+                raise ValidationError(
+                    "uses a value that is not defined before it", where=_where(op)
+                )
+        seen.add(op)
+
+
+def _where(op: Operation | None) -> str | None:
+    if op is None:
+        return None
+    from pyflame_rt.dialects.rewriting import describe
+
+    return describe(op)
+
+
+def _join(name: str, where: str | None) -> str:
+    return name if where is None else f"{name}: {where}"
+
+
+def _without_notes(error: Exception) -> Exception:
+    # xDSL attaches the whole printed module as a note.
+    error.__dict__.pop("__notes__", None)
+    return error

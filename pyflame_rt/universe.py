@@ -1,0 +1,110 @@
+"""Names of our dialects, passes and targets, each with a factory that imports it when asked.
+
+Every `xdsl-opt` of the user's environment imports this module (entry point `xdsl.universe`), so it
+imports neither numpy nor onnx, and nothing of ours beyond the errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from xdsl.context import Context
+from xdsl.universe import XDSL_UNIVERSE, Universe
+
+from pyflame_rt.errors import PyFlameRTError
+
+T = TypeVar("T")
+
+_DIALECTS = {
+    "check": "pyflame_rt.dialects.check:get_check",
+    "pfrt": "pyflame_rt.dialects.pfrt:get_pfrt",
+    "plan": "pyflame_rt.dialects.plan:get_plan",
+}
+_PASSES = {
+    "convert-pfrt-to-plan": "pyflame_rt.passes.conversion.convert_pfrt_to_plan:ConvertPfrtToPlanPass",
+    "pfrt-canonicalize": "pyflame_rt.passes.cleanup.pfrt_canonicalize:PfrtCanonicalizePass",
+    "pfrt-fold-constants": "pyflame_rt.passes.cleanup.pfrt_fold_constants:PfrtFoldConstantsPass",
+    "pfrt-infer-shapes": "pyflame_rt.passes.analysis.pfrt_infer_shapes:PfrtInferShapesPass",
+    "pfrt-specialize-shapes": (
+        "pyflame_rt.passes.cleanup.pfrt_specialize_shapes:PfrtSpecializeShapesPass"
+    ),
+    "plan-allocate": "pyflame_rt.passes.conversion.plan_allocate:PlanAllocatePass",
+}
+_TARGETS = {
+    "dot": "pyflame_rt.dot:DotTarget",
+}
+
+
+def _load(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _class_factory(reference: str) -> Callable[[], Any]:
+    return lambda: _load(reference)
+
+
+def _dialect_factory(reference: str) -> Callable[[], Any]:
+    return lambda: _load(reference)()
+
+
+PFRT_UNIVERSE = Universe(
+    all_dialects={name: _dialect_factory(reference) for name, reference in _DIALECTS.items()},
+    all_passes={name: _class_factory(reference) for name, reference in _PASSES.items()},
+    all_targets={name: _class_factory(reference) for name, reference in _TARGETS.items()},
+)
+"""What this package adds to xDSL."""
+
+
+@cache
+def multiverse() -> Universe:
+    """xDSL's dialects, passes and targets, ours, and those of every installed plugin.
+
+    Ours are there whether or not the package is installed. Raises PyFlameRTError when a plugin
+    cannot be loaded or two of them use one name.
+    """
+    universes = {"xdsl": XDSL_UNIVERSE, "pyflame_rt": PFRT_UNIVERSE}
+    for plugin in sorted(entry_points(group="xdsl.universe"), key=lambda p: p.name):
+        where = f"plugin {plugin.name}"
+        try:
+            universe: object = plugin.load()
+        except Exception as error:
+            raise PyFlameRTError(
+                f"cannot be loaded: {error}", where=where, hint="repair or uninstall its package"
+            ) from error
+        if not isinstance(universe, Universe):
+            raise PyFlameRTError("its entry point is not an xdsl Universe", where=where)
+        if universe not in universes.values():
+            universes[plugin.name] = universe
+    return Universe(
+        all_dialects=_merge({n: u.all_dialects for n, u in universes.items()}),
+        all_passes=_merge({n: u.all_passes for n, u in universes.items()}),
+        all_targets=_merge({n: u.all_targets for n, u in universes.items()}),
+    )
+
+
+def make_context(*, allow_unregistered: bool = False) -> Context:
+    """A Context with every dialect of the multiverse registered, each loaded at its first use."""
+    ctx = Context(allow_unregistered=allow_unregistered)
+    for name, factory in multiverse().all_dialects.items():
+        ctx.register_dialect(name, factory)
+    return ctx
+
+
+def _merge(tables: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
+    merged: dict[str, T] = {}
+    for owner, table in tables.items():
+        for name, factory in table.items():
+            if name in merged:
+                others = [n for n, t in tables.items() if name in t and n != owner]
+                raise PyFlameRTError(
+                    f'"{name}" is defined twice',
+                    where=f"plugins {', '.join(sorted({owner, *others}))}",
+                    hint="uninstall one of them",
+                )
+            merged[name] = factory
+    return merged

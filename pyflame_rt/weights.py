@@ -1,0 +1,236 @@
+"""Large constants: read-only arrays, usually views of a mapped file, and their side file.
+
+A `Weight` never copies and is not read until something needs its values: hashing samples a few
+bytes, the digest (which names it in printed IR) is computed when IR is printed.
+The side file has the safetensors layout: `u64 header length, JSON header, data`, keyed by digest.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeGuard, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from pyflame_rt import dtypes
+from pyflame_rt.errors import InvalidModelError, MissingWeightsError, ModelNotFoundError
+from pyflame_rt.files import atomic_writer
+
+Array = npt.NDArray[Any]
+
+_ALIGNMENT = 64
+_MAX_HEADER = 100 * 1024 * 1024
+_SAMPLE = 64
+
+
+class Weight:
+    """A read-only array with a content digest, or only the digest of one that is not at hand.
+
+    Equality: identity, else shape, dtype and bytes (digests when one side has no array).
+    """
+
+    __slots__ = ("__dict__", "_array")
+
+    def __init__(self, array: Array | None, digest: str | None = None):
+        if array is None and digest is None:
+            raise ValueError("a weight needs an array or a digest")
+        if array is not None:
+            array = np.ascontiguousarray(array) if array.ndim else np.asarray(array)
+            array = array.view()
+            array.flags.writeable = False
+        self._array = array
+        if digest is not None:
+            self.__dict__["digest"] = digest
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the values are at hand."""
+        return self._array is not None
+
+    @property
+    def array(self) -> Array:
+        """The values, read-only. Raises MissingWeightsError when only the digest is known."""
+        if self._array is None:
+            raise MissingWeightsError(
+                f'the values of weight "{self.digest}" are missing',
+                hint="give the side file with --weights FILE",
+            )
+        return self._array
+
+    @cached_property
+    def digest(self) -> str:
+        """blake2b-128 over dtype, shape and bytes, in hex."""
+        array = self.array
+        hasher = blake2b(f"{array.dtype.name}{list(array.shape)}".encode(), digest_size=16)
+        hasher.update(_as_bytes(array).data)
+        return hasher.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Weight):
+            return NotImplemented
+        mine, theirs = self._array, other._array
+        if mine is None or theirs is None:
+            return self.digest == other.digest
+        return (
+            mine.shape == theirs.shape
+            and mine.dtype == theirs.dtype
+            and np.array_equal(_as_bytes(mine), _as_bytes(theirs))
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # An absent weight hashes differently from its present twin: the two meet only in a
+        # module parsed without its side file, where nothing is present.
+        if self._array is None:
+            return hash(self.digest)
+        data = _as_bytes(self._array)
+        step = max(1, data.size // _SAMPLE)
+        return hash((self._array.shape, self._array.dtype.name, data[::step][:_SAMPLE].tobytes()))
+
+    def __repr__(self) -> str:
+        if self._array is None:
+            return f"Weight(digest={self.digest!r})"
+        return f"Weight({self._array.dtype.name}{list(self._array.shape)})"
+
+
+def _as_bytes(array: Array) -> npt.NDArray[np.uint8]:
+    return array.reshape(-1).view(np.uint8)
+
+
+class WeightStore:
+    """digest -> Weight, for parsing IR. One per xDSL Context."""
+
+    def __init__(self) -> None:
+        self._weights: dict[str, Weight] = {}
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+    def __iter__(self) -> Iterator[Weight]:
+        return iter(self._weights.values())
+
+    def get(self, digest: str) -> Weight:
+        """The weight of that digest; one without values when the store does not hold it."""
+        if (weight := self._weights.get(digest)) is None:
+            weight = self._weights[digest] = Weight(None, digest)
+        return weight
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Map a side file; its weights become available under their digests.
+
+        Raises ModelNotFoundError, InvalidModelError.
+        """
+        for digest, array in read_side_file(path).items():
+            self._weights[digest] = Weight(array, digest)
+
+
+def write_side_file(path: str | os.PathLike[str], weights: Iterable[Weight]) -> None:
+    """Write weights atomically in safetensors layout, each digest once, data 64-byte aligned."""
+    unique = {weight.digest: weight for weight in weights}
+    header: dict[str, object] = {}
+    offset = 0
+    for digest, weight in unique.items():
+        array = weight.array
+        end = offset + array.nbytes
+        header[digest] = {
+            "dtype": dtypes.by_numpy()[array.dtype].safetensors,
+            "shape": list(array.shape),
+            "data_offsets": [offset, end],
+        }
+        offset = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
+    with atomic_writer(path) as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for weight in unique.values():
+            file.write(_as_bytes(weight.array).data)
+
+
+def read_side_file(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Arrays of a safetensors-layout file as read-only views of its memory map, by key.
+
+    Every offset and shape is checked against the file before an array exists.
+    Raises ModelNotFoundError, InvalidModelError.
+    """
+    where = str(path)
+    data = map_file(path)
+    if data.size < 8:
+        raise InvalidModelError("not a weights file: shorter than 8 bytes", where=where)
+    length = int.from_bytes(data[:8].tobytes(), "little")
+    if length > min(_MAX_HEADER, data.size - 8):
+        raise InvalidModelError(f"weights header of {length} bytes exceeds the file", where=where)
+    try:
+        header: object = json.loads(data[8 : 8 + length].tobytes())
+    except (ValueError, RecursionError) as error:
+        raise InvalidModelError("weights header is not JSON", where=where) from error
+    if not isinstance(header, dict):
+        raise InvalidModelError("weights header is not a JSON object", where=where)
+    body = data[8 + length :]
+    entries = cast(dict[str, object], header)
+    return {
+        key: _entry_array(body, key, entry, where)
+        for key, entry in entries.items()
+        if key != "__metadata__"
+    }
+
+
+def _entry_array(body: Array, key: str, entry: object, where: str) -> Array:
+    def invalid(why: str) -> InvalidModelError:
+        return InvalidModelError(f'weights entry "{key}": {why}', where=where)
+
+    fields = cast(dict[str, object], entry) if isinstance(entry, dict) else {}
+    name, dims, span = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
+    if not isinstance(name, str) or not _is_sizes(dims) or not _is_sizes(span) or len(span) != 2:
+        raise invalid("needs dtype, shape and data_offsets, the last two of non-negative integers")
+    begin, end = span
+    row = dtypes.by_safetensors().get(name)
+    if row is None:
+        raise invalid(f"unknown dtype {name}")
+    if not 0 <= begin <= end <= body.size:
+        raise invalid(f"bytes {begin}..{end} lie outside the file")
+    if math.prod(dims) * row.numpy.itemsize != end - begin:
+        raise invalid(f"{end - begin} bytes do not hold {row.mlir} of shape {dims}")
+    return body[begin:end].view(row.numpy).reshape(dims)
+
+
+def _is_sizes(value: object) -> TypeGuard[list[int]]:
+    """Whether a JSON value is a list of at most 64 non-negative 63-bit integers."""
+    if not isinstance(value, list):
+        return False
+    items = cast(list[object], value)
+    return len(items) <= 64 and all(type(i) is int and 0 <= i < 2**63 for i in items)
+
+
+def map_file(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
+    """The bytes of a file as a read-only array over its memory map.
+
+    Raises ModelNotFoundError when there is no such regular file.
+    """
+    where = Path(path)
+    try:
+        if not where.is_file():
+            reason = "is a directory" if where.is_dir() else "no such file"
+            raise ModelNotFoundError(reason, where=str(path), hint="check the path")
+        with where.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return np.empty(0, np.uint8)
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelNotFoundError):
+            raise
+        raise ModelNotFoundError(f"cannot be read: {error}", where=str(path)) from error
+    return np.frombuffer(mapping, np.uint8)
