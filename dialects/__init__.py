@@ -1,0 +1,1 @@
+"""The dialects: `pfrt` (graphs), `plan` (execution plans), `check` (numeric tests as IR)."""

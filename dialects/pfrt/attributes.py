@@ -1,0 +1,88 @@
+"""Attributes of the pfrt dialect: handles to large constants, and the model's own value names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.context import Context
+from xdsl.dialect_interfaces import DialectInterface
+from xdsl.ir import Data
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+
+from pyflame_rt.weights import Weight, WeightStore
+
+
+class WeightStoreInterface(DialectInterface):
+    """Gives each Context its own weight store: the pfrt dialect object carries it."""
+
+    def __init__(self) -> None:
+        self.store = WeightStore()
+
+
+def weight_store(ctx: Context) -> WeightStore:
+    """The weight store of a Context in which the pfrt dialect is registered."""
+    interface = ctx.get_dialect("pfrt").get_interface(WeightStoreInterface)
+    if interface is None:
+        raise ValueError("the registered pfrt dialect has no weight store")
+    return interface.store
+
+
+@irdl_attr_definition
+class WeightAttr(Data[Weight]):
+    """A handle to a read-only array in the weight store, printed as its content digest.
+
+    ```mlir
+    %w = pfrt.constant #pfrt.weight<"8c0d2b…"> : tensor<64x3x7x7xf32>
+    ```
+    Its type is that of the value it defines. A digest the store does not hold still parses.
+    """
+
+    name = "pfrt.weight"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Weight:
+        with parser.in_angle_brackets():
+            digest = parser.parse_str_literal(" for the digest of a weight")
+        return weight_store(parser.ctx).get(digest)
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string_literal(self.data.digest)
+
+
+@irdl_attr_definition
+class NamesAttr(Data[tuple[str, ...]]):
+    """The names that a model's file gives to an op's results, one each; "" where it gives none.
+
+    ```mlir
+    %0 = pfrt.relu %x as "/layer1/Relu_output_0" : tensor<1x64x56x56xf32>
+    ```
+    Names identify values for people, not for the compiler: any two are equal, so that `cse` merges
+    ops that differ in nothing else (the survivor keeps its own names).
+    """
+
+    name = "pfrt.names"
+
+    @staticmethod
+    def of(names: Sequence[str]) -> NamesAttr:
+        """The attribute for the names of an op's results, in order."""
+        return NamesAttr(tuple(names))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NamesAttr)
+
+    def __hash__(self) -> int:
+        return hash(NamesAttr)
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> tuple[str, ...]:
+        with parser.in_angle_brackets():
+            return tuple(parser.parse_comma_separated_list(
+                parser.Delimiter.NONE, lambda: parser.parse_str_literal(" for a value's name")
+            ))  # fmt: skip
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_list(self.data, printer.print_string_literal)

@@ -1,0 +1,351 @@
+"""What every pfrt op has: names of its results, type inference, constraints, costs.
+
+An op class declares operands, properties and results with IRDL, and implements
+
+* `result_shape()` (and `result_dtype()` where it differs from the first operand's), or the whole of
+  `infer_types()`: the types of its results from operands and properties;
+* `check()`: its numbered constraints, through `self.require("C1", condition, "message")`.
+
+The kernel that gives it meaning is the function of the same name in `pyflame_rt.kernels`, called
+with its operands in order (None for an absent one) and its properties as keywords.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, TypeAlias, cast
+
+from xdsl.dialects.builtin import (
+    FloatAttr,
+    LocationAttr,
+    TensorType,
+    UnrankedTensorType,
+    f32,
+    f64,
+)
+from xdsl.interfaces import HasCanonicalizationPatternsInterface
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.irdl import (
+    AnyOf,
+    BaseAttr,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    opt_prop_def,
+    traits_def,
+)
+from xdsl.irdl.declarative_assembly_format import (
+    AttributeVariable,
+    CustomDirective,
+    ParsingState,
+    PrintingState,
+    irdl_custom_directive,
+)
+from xdsl.parser import Parser
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+from xdsl.printer import Printer
+from xdsl.rewriter import Rewriter
+from xdsl.traits import ConstantLike, Pure
+from xdsl.utils.exceptions import VerifyException
+
+from pyflame_rt.dialects.pfrt.attributes import NamesAttr
+from pyflame_rt.dialects.pfrt.types import (
+    DYNAMIC,
+    AnyTensor,
+    Array,
+    ConstantValue,
+    PropertyValue,
+    constant_array,
+    is_element_type,
+    numpy_dtype,
+    static_shape_of,
+    tensor,
+    to_property,
+    type_of,
+)
+
+Shape: TypeAlias = tuple[int, ...]
+OperandArg: TypeAlias = SSAValue | None | Sequence[SSAValue]
+
+TensorConstraint = AnyOf((BaseAttr(TensorType), BaseAttr(UnrankedTensorType)))
+"""Any tensor, ranked or not."""
+
+
+@irdl_custom_directive
+class ValueNames(CustomDirective):
+    """`as "name"`, or `as "a", "b"` for an op of several results; nothing for an unnamed one."""
+
+    names: AttributeVariable
+
+    def parse(self, parser: Parser, state: ParsingState) -> None:
+        if parser.parse_optional_keyword("as") is None:
+            return
+        names = parser.parse_comma_separated_list(
+            parser.Delimiter.NONE, lambda: parser.parse_str_literal(" for a value's name")
+        )
+        self.names.set(state, NamesAttr.of(names))
+
+    def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
+        names = self.names.get(op)
+        if isinstance(names, NamesAttr):
+            state.print_whitespace(printer)
+            printer.print_string("as ")
+            printer.print_list(names.data, printer.print_string_literal)
+
+
+class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
+    """Base class of the ops of the pfrt dialect: pure functions of tensors to tensors."""
+
+    names = opt_prop_def(NamesAttr)
+
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+    custom_directives = (ValueNames,)
+
+    DYNAMIC_PROPERTIES: ClassVar[tuple[str, ...]] = ()
+    """Names under which the op has both a property and an optional operand: exactly one is set.
+
+    The operand stands for a value known only at run time; canonicalization turns a constant
+    operand into the property.
+    """
+
+    @classmethod
+    def create_op(
+        cls,
+        operands: Sequence[OperandArg],
+        properties: Mapping[str, PropertyValue | Attribute | None] | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        location: LocationAttr | None = None,
+    ) -> Self:
+        """Build the op with inferred result types.
+
+        `operands` are as declared: a value, None for an absent optional one, a list for a variadic
+        one. Properties may be given as Python values; those that are None are left out.
+        Raises VerifyException when a constraint does not hold.
+        """
+        attrs = {
+            name: value if isinstance(value, Attribute) else to_property(value)
+            for name, value in (properties or {}).items()
+            if value is not None
+        }
+        if names is not None and any(names):
+            attrs["names"] = NamesAttr.of(names)
+        placeholder = UnrankedTensorType(_any_element(operands))
+        op = cls.build(
+            operands=[[] if operand is None else operand for operand in operands],
+            properties=attrs,
+            result_types=[placeholder] * len(cls.get_irdl_definition().results),
+        )
+        if location is not None:
+            op.location = location
+        # Inference relies on what the constraints promise.
+        cls.get_irdl_definition().verify(op)
+        op.check()
+        op.set_inferred_types()
+        return op
+
+    def set_inferred_types(self) -> bool:
+        """Give the results their inferred types; whether any type changed."""
+        changed = False
+        for result, inferred in zip(self.results, self.infer_types(), strict=True):
+            if result.type != inferred:
+                Rewriter.replace_value_with_new_type(result, inferred)
+                changed = True
+        return changed
+
+    def infer_types(self) -> Sequence[Attribute]:
+        """Types of the results from operands and properties alone.
+
+        Raises VerifyException when operands contradict each other.
+        """
+        if any(isinstance(operand.type, UnrankedTensorType) for operand in self.operands):
+            return [tensor(self.result_dtype(), None)]
+        return [tensor(self.result_dtype(), self.result_shape())]
+
+    def result_dtype(self) -> Attribute:
+        """Element type of the single result; the first operand's unless overridden."""
+        return type_of(self.operands[0]).element_type
+
+    def result_shape(self) -> Shape | None:
+        """Shape of the single result, given that every operand is ranked; None: rank unknown."""
+        raise NotImplementedError(f"{self.name} has no type inference")
+
+    def check(self) -> None:
+        """The op's numbered constraints; raises VerifyException through `require`."""
+
+    def require(self, constraint: str, condition: bool, message: str) -> None:
+        """Raise a VerifyException that cites the constraint unless the condition holds."""
+        if not condition:
+            raise VerifyException(f"{self.name}: {constraint}: {message}")
+
+    def verify_(self) -> None:
+        for value in (*self.operands, *self.results):
+            if not is_element_type(type_of(value).element_type):
+                raise VerifyException(f"{self.name}: no tensor can hold {type_of(value)}")
+        for name in self.DYNAMIC_PROPERTIES:
+            if getattr(self, name) is not None and getattr(self, f"{name}_value") is not None:
+                raise VerifyException(f"{self.name}: {name} is both an operand and a property")
+        self.check()
+        for index, (result, inferred) in enumerate(
+            zip(self.results, self.infer_types(), strict=True)
+        ):
+            if not compatible(type_of(result), cast(AnyTensor, inferred)):
+                raise VerifyException(
+                    f"{self.name}: result {index} is declared {result.type}, "
+                    f"but its operands give {inferred}"
+                )
+        if self.names is not None and len(self.names.data) != len(self.results):
+            raise VerifyException(
+                f"{self.name}: {len(self.names.data)} names for {len(self.results)} results"
+            )
+
+    def operand_slots(self) -> tuple[SSAValue | None, ...]:
+        """Operands by declaration, None for each absent optional one; variadic ones flattened."""
+        slots: list[SSAValue | None] = []
+        for name, _ in self.get_irdl_definition().operands:
+            match getattr(self, name):
+                case None:
+                    slots.append(None)
+                case SSAValue():
+                    slots.append(cast(SSAValue, getattr(self, name)))
+                case values:
+                    slots.extend(cast(Sequence[SSAValue], values))
+        return tuple(slots)
+
+    def kernel_properties(self) -> dict[str, Attribute]:
+        """The properties that the op's kernel takes, with the defaults of those left out."""
+        hidden = ("names", "operandSegmentSizes", "resultSegmentSizes")
+        return {
+            name: attr
+            for name in self.get_irdl_definition().properties
+            if name not in hidden and (attr := getattr(self, name)) is not None
+        }
+
+    def flops(self) -> int | None:
+        """Floating-point operations of one execution, a multiply-add as two; None if shapes are
+        not static. One per result element unless overridden."""
+        return elements(self.results[0])
+
+    def bytes(self) -> int | None:
+        """Bytes of operands read and results written; None if shapes are not static."""
+        total = 0
+        for value in (*self.operands, *self.results):
+            count = elements(value)
+            if count is None:
+                return None
+            total += count * numpy_dtype(type_of(value).element_type).itemsize
+        return total
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        return (ConstantOperandToProperty(),) if cls.DYNAMIC_PROPERTIES else ()
+
+
+class ConstantOperandToProperty(RewritePattern):
+    """op(x, shape = constant c) -> op(x) {shape = c}, for each of the op's dynamic properties."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
+        if not isinstance(op, PfrtOp):
+            return
+        known: dict[str, Attribute] = {}
+        for name in op.DYNAMIC_PROPERTIES:
+            value = cast(SSAValue | None, getattr(op, f"{name}_value"))
+            array = None if value is None else constant_of(value)
+            if array is not None:
+                known[name] = property_of_constant(array)
+        if not known:
+            return
+        operands: list[OperandArg] = []
+        for name, _ in op.get_irdl_definition().operands:
+            operand = cast(OperandArg, getattr(op, name))
+            operands.append(None if name.removesuffix("_value") in known else operand)
+        properties = {n: a for n, a in op.properties.items() if not n.endswith("SegmentSizes")}
+        new = type(op).build(
+            operands=[[] if operand is None else operand for operand in operands],
+            properties={**properties, **known},
+            result_types=_declared_types(op),
+        )
+        rewriter.replace(op, new)
+
+
+def _declared_types(op: PfrtOp) -> list[Attribute | list[Attribute]]:
+    """The types of an op's results by declaration, a list for variadic ones."""
+    groups: list[Attribute | list[Attribute]] = []
+    for name, _ in op.get_irdl_definition().results:
+        group = cast(SSAValue | Sequence[SSAValue], getattr(op, name))
+        groups.append(group.type if isinstance(group, SSAValue) else [v.type for v in group])
+    return groups
+
+
+def property_of_constant(array: Array) -> Attribute:
+    """The property form of a constant operand: array<i64> of a vector, i64 or float of a scalar.
+
+    A float becomes f32, and f64 only where the operand is: no bound of a clip is rounded.
+    """
+    if array.dtype.kind in "iub":
+        values = tuple(int(item) for item in array.reshape(-1))
+        return to_property(values if array.ndim else values[0])
+    return FloatAttr(float(array.reshape(-1)[0]), f64 if array.dtype.name == "float64" else f32)
+
+
+def constant_of(value: SSAValue) -> Array | None:
+    """The array of a value defined by a constant op whose values are at hand, else None."""
+    owner = value.owner
+    if not isinstance(owner, Operation) or not owner.has_trait(ConstantLike):
+        return None
+    return constant_array(cast(ConstantValue, owner.properties["value"]))
+
+
+def compatible(declared: AnyTensor, inferred: AnyTensor) -> bool:
+    """Whether two types can describe one value: `?` and unknown rank agree with anything."""
+    if declared.element_type != inferred.element_type:
+        return False
+    if isinstance(declared, UnrankedTensorType) or isinstance(inferred, UnrankedTensorType):
+        return True
+    left, right = declared.get_shape(), inferred.get_shape()
+    return len(left) == len(right) and all(
+        a == b or DYNAMIC in (a, b) for a, b in zip(left, right, strict=True)
+    )
+
+
+def elements(value: SSAValue) -> int | None:
+    """Number of elements of a value of static shape."""
+    shape = static_shape_of(value)
+    return None if shape is None else math.prod(shape)
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """NumPy's broadcasting over dimensions that may be `DYNAMIC`.
+
+    A `?` beside n > 1 gives n (it must be 1 or n at run time), beside 1 or `?` stays `?`.
+    Raises VerifyException when two known dimensions differ and neither is 1.
+    """
+    rank = max(len(shape) for shape in shapes)
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    return tuple(_broadcast_dim(dims) for dims in zip(*padded, strict=True))
+
+
+def _broadcast_dim(dims: Sequence[int]) -> int:
+    known = {d for d in dims if d not in (1, DYNAMIC)}
+    if len(known) > 1:
+        raise VerifyException(f"dimensions {sorted(known)} do not broadcast")
+    if known:
+        return known.pop()
+    return DYNAMIC if DYNAMIC in dims else 1
+
+
+def normalize_axis(axis: int, rank: int) -> int:
+    """A non-negative axis; raises VerifyException when it lies outside -rank..rank-1."""
+    if not -rank <= axis < rank:
+        raise VerifyException(f"axis {axis} is outside the {rank} dimensions")
+    return axis + rank if axis < 0 else axis
+
+
+def _any_element(operands: Sequence[OperandArg]) -> Any:
+    for operand in operands:
+        if isinstance(operand, SSAValue):
+            return type_of(operand).element_type
+        if operand:
+            return type_of(operand[0]).element_type
+    return f32

@@ -1,0 +1,276 @@
+"""Control flow: ops whose regions are graphs that see the values around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from xdsl.dialects import builtin
+from xdsl.dialects.builtin import LocationAttr, TensorType, UnrankedTensorType, i64
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    region_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.traits import IsTerminator, Pure, RecursiveMemoryEffect
+
+from pyflame_rt.dialects.pfrt.attributes import NamesAttr
+from pyflame_rt.dialects.pfrt.base import PfrtOp, TensorConstraint, compatible
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, AnyTensor, tensor, type_of
+
+
+def join(left: AnyTensor, right: AnyTensor) -> AnyTensor:
+    """The most precise type that describes values of both: differing dimensions become `?`."""
+    if isinstance(left, UnrankedTensorType) or isinstance(right, UnrankedTensorType):
+        return tensor(left.element_type, None)
+    a, b = left.get_shape(), right.get_shape()
+    if len(a) != len(b):
+        return tensor(left.element_type, None)
+    dims = [x if x == y else DYNAMIC for x, y in zip(a, b, strict=True)]
+    return tensor(left.element_type, dims)
+
+
+@irdl_op_definition
+class YieldOp(IRDLOperation):
+    """Ends a region of a control-flow op with the values that leave it.
+
+    ```mlir
+    pfrt.yield %y : tensor<4xf32>
+    ```
+    """
+
+    name = "pfrt.yield"
+
+    values = var_operand_def(TensorConstraint)
+
+    assembly_format = "($values^ `:` type($values))? attr-dict"
+
+    traits = traits_def(IsTerminator(), Pure())
+
+    def __init__(self, values: Sequence[SSAValue]):
+        super().__init__(operands=[values])
+
+
+class ControlOp(PfrtOp):
+    """An op with regions: effect-free when everything inside is."""
+
+    traits = traits_def(RecursiveMemoryEffect())
+
+    def flops(self) -> int | None:
+        """Unknown: how often a region runs is decided at run time."""
+        return None
+
+    def bytes(self) -> int | None:
+        """Unknown, as `flops`."""
+        return None
+
+
+def yielded(region: Region) -> tuple[SSAValue, ...]:
+    """The values that leave a region through its `pfrt.yield`."""
+    last = region.block.last_op
+    return tuple(last.operands) if isinstance(last, YieldOp) else ()
+
+
+@irdl_op_definition
+class IfOp(ControlOp):
+    """Runs one of two regions and returns what it yields.
+
+    ```mlir
+    %y = pfrt.if %c -> (tensor<4xf32>) {
+      pfrt.yield %a : tensor<4xf32>
+    } else {
+      pfrt.yield %b : tensor<4xf32>
+    } : tensor<i1>
+    ```
+    C1: the condition holds one boolean. C2: both regions yield as many values as there are results.
+    C3: what the regions yield has one element type per result.
+    """
+
+    name = "pfrt.if"
+
+    condition = operand_def(TensorConstraint)
+    outputs = var_result_def(TensorConstraint)
+    then_region = region_def("single_block")
+    else_region = region_def("single_block")
+
+    assembly_format = (
+        "$condition `->` `(` type($outputs) `)` custom<ValueNames>($names) "
+        "$then_region `else` $else_region attr-dict `:` type($condition)"
+    )
+
+    @classmethod
+    def get(
+        cls,
+        condition: SSAValue,
+        then_region: Region,
+        else_region: Region,
+        *,
+        names: Sequence[str] | None = None,
+        location: LocationAttr | None = None,
+    ) -> Self:
+        """Build with result types inferred from what the regions yield."""
+        op = cls.build(
+            operands=[condition],
+            regions=[then_region, else_region],
+            result_types=[[value.type for value in yielded(then_region)]],
+            properties={"names": NamesAttr.of(names)} if names and any(names) else {},
+        )
+        if location is not None:
+            op.location = location
+        op.set_inferred_types()
+        return op
+
+    def infer_types(self) -> Sequence[Attribute]:
+        pairs = zip(yielded(self.then_region), yielded(self.else_region), strict=True)
+        return [join(type_of(a), type_of(b)) for a, b in pairs]
+
+    def check(self) -> None:
+        kind = type_of(self.condition)
+        self.require(
+            "C1",
+            kind.element_type == builtin.i1
+            and (
+                isinstance(kind, UnrankedTensorType)
+                or all(d in (1, DYNAMIC) for d in kind.get_shape())
+            ),
+            f"the condition must hold one i1, got {kind}",
+        )
+        then_values, else_values = yielded(self.then_region), yielded(self.else_region)
+        self.require(
+            "C2",
+            len(then_values) == len(else_values) == len(self.results),
+            f"{len(self.results)} results, but the regions yield {len(then_values)} and {len(else_values)}",
+        )
+        for a, b in zip(then_values, else_values, strict=True):
+            self.require(
+                "C3",
+                type_of(a).element_type == type_of(b).element_type,
+                f"the regions yield {a.type} and {b.type} for one result",
+            )
+
+
+@irdl_op_definition
+class LoopOp(ControlOp):
+    """Runs its region while a condition holds, at most `trip_count` times, as ONNX's Loop.
+
+    The region takes the iteration number (i64), the condition (i1) and the carried values, and
+    yields the next condition, the next carried values, and one value for each scan output. Results
+    are the final carried values and the scan outputs, stacked along a new first axis.
+
+    ```mlir
+    %n, %s = pfrt.loop trip(%m) while(%c) carry(%x) -> (tensor<4xf32>, tensor<?x4xf32>) {
+    ^bb0(%i: tensor<i64>, %cond: tensor<i1>, %v: tensor<4xf32>):
+      %w = pfrt.neg %v : tensor<4xf32> -> tensor<4xf32>
+      pfrt.yield %cond, %w, %w : tensor<i1>, tensor<4xf32>, tensor<4xf32>
+    } : trip tensor<i64> while tensor<i1> carry(tensor<4xf32>)
+    ```
+    C1: the region takes 2 + (number of carried values) arguments. C2: it yields 1 + (number of
+    results) values. C3: a carried value keeps its element type, and its argument's type describes
+    both the initial and the yielded value. C4: the trip count holds one i64, the condition one i1.
+    """
+
+    name = "pfrt.loop"
+
+    trip_count = opt_operand_def(TensorConstraint)
+    condition = opt_operand_def(TensorConstraint)
+    carried = var_operand_def(TensorConstraint)
+    outputs = var_result_def(TensorConstraint)
+    body = region_def("single_block")
+
+    irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
+
+    assembly_format = (
+        "(`trip` `(` $trip_count^ `)`)? (`while` `(` $condition^ `)`)? (`carry` `(` $carried^ `)`)? "
+        "`->` `(` type($outputs) `)` custom<ValueNames>($names) $body attr-dict "
+        "`:` (`trip` type($trip_count)^)? (`while` type($condition)^)? (`carry` `(` type($carried)^ `)`)?"
+    )
+
+    @classmethod
+    def get(
+        cls,
+        trip_count: SSAValue | None,
+        condition: SSAValue | None,
+        carried: Sequence[SSAValue],
+        body: Region,
+        *,
+        names: Sequence[str] | None = None,
+        location: LocationAttr | None = None,
+    ) -> Self:
+        """Build with result types inferred from the region."""
+        op = cls.build(
+            operands=[
+                [] if trip_count is None else [trip_count],
+                [] if condition is None else [condition],
+                list(carried),
+            ],
+            regions=[body],
+            result_types=[[value.type for value in yielded(body)[1:]]],
+            properties={"names": NamesAttr.of(names)} if names and any(names) else {},
+        )
+        if location is not None:
+            op.location = location
+        op.set_inferred_types()
+        return op
+
+    @staticmethod
+    def body_block(carried: Sequence[SSAValue]) -> Block:
+        """An empty body whose arguments are the iteration, the condition, the carried values."""
+        scalars: list[Attribute] = [TensorType(i64, []), TensorType(builtin.i1, [])]
+        return Block(arg_types=[*scalars, *(value.type for value in carried)])
+
+    def infer_types(self) -> Sequence[Attribute]:
+        values = yielded(self.body)[1:]
+        count = len(self.carried)
+        finals = [
+            join(type_of(initial), type_of(value))
+            for initial, value in zip(self.carried, values[:count], strict=True)
+        ]
+        return [*finals, *(self._stacked(type_of(value)) for value in values[count:])]
+
+    @staticmethod
+    def _stacked(kind: AnyTensor) -> AnyTensor:
+        if isinstance(kind, UnrankedTensorType):
+            return kind
+        return tensor(kind.element_type, (DYNAMIC, *kind.get_shape()))
+
+    def check(self) -> None:
+        arguments, values = self.body.block.args, yielded(self.body)
+        count = len(self.carried)
+        self.require(
+            "C1",
+            len(arguments) == 2 + count,
+            f"{count} carried values need {2 + count} region arguments, got {len(arguments)}",
+        )
+        self.require(
+            "C2",
+            len(values) == 1 + len(self.results) and len(self.results) >= count,
+            f"{len(self.results)} results need {1 + len(self.results)} yielded values, got {len(values)}",
+        )
+        for argument, initial, value in zip(
+            arguments[2:], self.carried, values[1 : 1 + count], strict=True
+        ):
+            kinds = [type_of(initial), type_of(value)]
+            self.require(
+                "C3",
+                all(compatible(type_of(argument), kind) for kind in kinds),
+                f"argument {argument.type} does not describe {kinds[0]} and {kinds[1]}",
+            )
+        scalars = ((self.trip_count, i64), (self.condition, builtin.i1))
+        for scalar, element in scalars:
+            self.require(
+                "C4",
+                scalar is None or type_of(scalar).element_type == element,
+                f"needs {element}, got {None if scalar is None else scalar.type}",
+            )
+
+
+OPS: tuple[type[IRDLOperation], ...] = (IfOp, LoopOp, YieldOp)
+"""The ops of this family."""

@@ -1,0 +1,48 @@
+"""Elementwise algorithms: one pass over the operands, each named as its op."""
+
+from __future__ import annotations
+
+from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.plan.algorithms.base import Algorithm, floats, native
+
+_UNARY_IN_PLACE = (
+    "abs", "ceil", "clip", "cos", "exp", "floor", "log", "neg", "not", "reciprocal", "relu",
+    "round", "sigmoid", "sign", "sin", "sqrt", "tanh",
+)  # fmt: skip
+"""One function after the other on the result: the operand is read once."""
+
+_BINARY_IN_PLACE = ("add", "and", "div", "max", "mean", "min", "mul", "or", "sub", "sum", "xor")
+"""The first two operands are read together, before anything is written over them."""
+
+_OUT_OF_PLACE = (
+    "celu", "elu", "equal", "gelu", "greater", "greater_or_equal", "hard_sigmoid", "hard_swish",
+    "is_inf", "is_nan", "leaky_relu", "less", "less_or_equal", "mish", "mod", "pow", "prelu",
+    "selu", "softplus", "softsign", "swish", "thresholded_relu", "where",
+)  # fmt: skip
+"""The operand is read again after the result was written, or has another element type."""
+
+_FLOATS_ONLY = frozenset(
+    ("celu", "cos", "div", "elu", "exp", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "log",
+     "mean", "mish", "mod", "pow", "prelu", "reciprocal", "selu", "sigmoid", "sin", "softplus",
+     "softsign", "sqrt", "swish", "tanh", "thresholded_relu")
+)  # fmt: skip
+"""Of these, ONNX's arithmetic on integers is not NumPy's, or there is none."""
+
+
+def _known_bounds(op: PfrtOp) -> bool:
+    return native(op) and len(op.operands) == 1
+
+
+def _elementwise(name: str, in_place: tuple[int, ...]) -> Algorithm:
+    applies = floats if name in _FLOATS_ONLY else native
+    if name == "clip":
+        applies = _known_bounds
+    return Algorithm(name, f"pfrt.{name}", late=True, applies=applies, in_place=in_place)
+
+
+ELEMENTWISE: tuple[Algorithm, ...] = (
+    *(_elementwise(name, (0,)) for name in _UNARY_IN_PLACE),
+    *(_elementwise(name, (0, 1)) for name in _BINARY_IN_PLACE),
+    *(_elementwise(name, ()) for name in _OUT_OF_PLACE),
+)
+"""The algorithms of this family."""

@@ -1,0 +1,21 @@
+"""Algorithms that move elements without computing."""
+
+from __future__ import annotations
+
+from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.plan.algorithms.base import Algorithm, native
+
+_MOVES = ("concat", "expand", "gather", "pad", "slice", "transpose")
+
+
+def _known_parameters(op: PfrtOp) -> bool:
+    """Whether nothing but data is an operand: what an algorithm prepares depends on the rest."""
+    return all(getattr(op, f"{name}_value", None) is None for name in op.DYNAMIC_PROPERTIES)
+
+
+MOVEMENTS: tuple[Algorithm, ...] = (
+    Algorithm("copy", "pfrt.identity", late=True, applies=lambda op: True),
+    Algorithm("cast", "pfrt.cast", late=True, applies=native),
+    *(Algorithm(n, f"pfrt.{n}", late=True, applies=_known_parameters) for n in _MOVES),
+)
+"""The algorithms of this family."""

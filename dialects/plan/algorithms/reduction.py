@@ -1,0 +1,87 @@
+"""Algorithms that combine elements along axes: reductions, softmax, normalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xdsl.dialects.builtin import IntegerAttr, MemRefType
+
+from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
+from pyflame_rt.dialects.pfrt.types import shape_of, type_of
+from pyflame_rt.dialects.plan.algorithms.base import (
+    Algorithm,
+    Buffers,
+    arithmetic,
+    bytes_moved,
+    floats,
+    native,
+)
+
+_REDUCTIONS = ("reduce_max", "reduce_mean", "reduce_min", "reduce_sum")
+
+
+def _known_axes(op: PfrtOp) -> bool:
+    applies = floats if op.name == "pfrt.reduce_mean" else native
+    return applies(op) and len(op.operands) == 1
+
+
+def _axis(op: PfrtOp) -> int:
+    attr = op.properties.get("axis")
+    return attr.value.data if isinstance(attr, IntegerAttr) else -1
+
+
+def _along_axis(op: PfrtOp) -> MemRefType[Any]:
+    """A buffer of the operand's shape with 1 for the axis: a maximum or sum for each row."""
+    shape = list(shape_of(op.operands[0]) or ())
+    if shape:
+        shape[_axis(op)] = 1
+    return MemRefType(type_of(op.operands[0]).element_type, shape)
+
+
+def _rows(op: PfrtOp) -> Buffers:
+    return (_along_axis(op),)
+
+
+def _rows_and_exponentials(op: PfrtOp) -> Buffers:
+    kind = type_of(op.operands[0])
+    return (_along_axis(op), MemRefType(kind.element_type, shape_of(op.operands[0]) or ()))
+
+
+def _constant_statistics(op: PfrtOp) -> bool:
+    statistics = op.operands[1:]
+    return floats(op) and all(constant_of(value) is not None for value in statistics)
+
+
+def _unfolded_cost(op: PfrtOp) -> float:
+    """Scale and shift are computed from the statistics in every run."""
+    return arithmetic(op) + bytes_moved(op)
+
+
+REDUCTIONS: tuple[Algorithm, ...] = (
+    *(
+        Algorithm(n, f"pfrt.{n}", late=True, applies=_known_axes, cost=arithmetic)
+        for n in _REDUCTIONS
+    ),
+    Algorithm(
+        "global_average_pool", "pfrt.global_average_pool", late=True, applies=floats, cost=arithmetic
+    ),
+    Algorithm("global_max_pool", "pfrt.global_max_pool", late=True, applies=floats, cost=arithmetic),
+    Algorithm(
+        "softmax", "pfrt.softmax", late=True, applies=floats, scratch=_rows, in_place=(0,),
+        cost=arithmetic,
+    ),
+    Algorithm(
+        "log_softmax", "pfrt.log_softmax", late=True, applies=floats,
+        scratch=_rows_and_exponentials, in_place=(0,), cost=arithmetic,
+    ),
+    # Scale and shift of constant statistics are precomputed, which makes it bound.
+    Algorithm(
+        "batch_normalization_folded", "pfrt.batch_normalization", late=False,
+        applies=_constant_statistics, in_place=(0,), cost=arithmetic,
+    ),
+    Algorithm(
+        "batch_normalization", "pfrt.batch_normalization", late=True, applies=floats,
+        in_place=(0,), cost=_unfolded_cost,
+    ),
+)  # fmt: skip
+"""The algorithms of this family."""

@@ -1,0 +1,84 @@
+"""Algorithms that slide a window: convolutions by matrix products, pooling by shifted views."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+from xdsl.dialects.builtin import MemRefType
+
+from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape
+from pyflame_rt.dialects.pfrt.convolution import ConvOp
+from pyflame_rt.dialects.pfrt.types import numpy_dtype, shape_of, type_of
+from pyflame_rt.dialects.pfrt.windowed import WindowedOp
+from pyflame_rt.dialects.plan.algorithms.base import Algorithm, Buffers, arithmetic, floats
+from pyflame_rt.kernels.windows import WindowAxis
+
+
+def _axes(op: PfrtOp) -> tuple[tuple[WindowAxis, int], ...]:
+    """Each spatial axis: how the window slides along it, and its size."""
+    op = cast(WindowedOp, op)
+    shape = shape_of(op.data) or ()
+    return tuple(zip(op.window_axes() or (), shape[2:], strict=True))
+
+
+def _padded_sizes(op: PfrtOp) -> Shape:
+    """The spatial sizes of the padded input, with what windows reach into because of `ceil_mode`."""
+    return tuple(
+        max(
+            size + sum(axis.resolved_pads(size)),
+            (axis.output_size(size) - 1) * axis.stride + axis.extent,
+        )
+        for axis, size in _axes(op)
+    )
+
+
+def _padded(op: PfrtOp) -> Buffers:
+    """The padded input, unless nothing is padded."""
+    data = cast(WindowedOp, op).data
+    shape, sizes = shape_of(data) or (), _padded_sizes(op)
+    if sizes == shape[2:]:
+        return ()
+    return (MemRefType(type_of(data).element_type, (*shape[:2], *sizes)),)
+
+
+def _columns(op: PfrtOp) -> MemRefType[Any]:
+    """Channels x window x output positions of one image: what the weights are multiplied with."""
+    op = cast(ConvOp, op)
+    window, outputs = op.window or (), op.output_sizes() or ()
+    channels = (shape_of(op.x) or (0, 0))[1]
+    return MemRefType(type_of(op.x).element_type, (channels, *window, *outputs))
+
+
+def _im2col_scratch(op: PfrtOp) -> Buffers:
+    return (*_padded(op), _columns(op))
+
+
+def _im2col_cost(op: PfrtOp) -> float:
+    """Columns are written and read once for each image."""
+    columns = _columns(op)
+    size = numpy_dtype(columns.element_type).itemsize * math.prod(columns.get_shape())
+    return arithmetic(op) + 2 * size * (shape_of(cast(ConvOp, op).x) or (1,))[0]
+
+
+def _is_pointwise(op: PfrtOp) -> bool:
+    """Whether each output position sees just the input position of the same place."""
+    return floats(op) and all(
+        axis.kernel == axis.stride == 1 and not any(axis.resolved_pads(size))
+        for axis, size in _axes(op)
+    )
+
+
+WINDOWS: tuple[Algorithm, ...] = (
+    Algorithm("conv_gemm_1x1", "pfrt.conv", late=False, applies=_is_pointwise, cost=arithmetic),
+    Algorithm(
+        "conv_im2col", "pfrt.conv", late=False, applies=floats, scratch=_im2col_scratch,
+        cost=_im2col_cost,
+    ),
+    Algorithm("max_pool", "pfrt.max_pool", late=False, applies=floats, scratch=_padded, cost=arithmetic),
+    Algorithm(
+        "average_pool", "pfrt.average_pool", late=False, applies=floats, scratch=_padded,
+        cost=arithmetic,
+    ),
+)  # fmt: skip
+"""The algorithms of this family."""

@@ -1,0 +1,39 @@
+"""The meaning of every operator in plain NumPy, one family a file: short, obvious, the oracle.
+
+A kernel is the function named like its op (a trailing `_` keeps Python's builtins visible):
+operands in the op's order, None for an absent one, properties as keywords. It returns the result,
+or a tuple of several, in the dtype that the op's type inference gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, TypeAlias
+
+Kernel: TypeAlias = Callable[..., Any]
+
+FAMILIES = (
+    "activation",
+    "contraction",
+    "convolution",
+    "data",
+    "elementwise",
+    "normalization",
+    "pooling",
+    "reduction",
+    "shape",
+)
+"""The modules of this package, named like those of the pfrt dialect."""
+
+
+@cache
+def table() -> dict[str, Kernel]:
+    """op name without dialect prefix -> kernel: every function in a family's `__all__`."""
+    kernels: dict[str, Kernel] = {}
+    for family in FAMILIES:
+        module = import_module(f"{__name__}.{family}")
+        for name in module.__all__:
+            kernels[name.rstrip("_")] = getattr(module, name)
+    return kernels
