@@ -1,0 +1,1 @@
+"""Backends: programs in, executables out."""

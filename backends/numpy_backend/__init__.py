@@ -1,0 +1,29 @@
+"""The NumPy backend: runs `plan` IR as a list of prepared calls on finished views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.dialects.builtin import ModuleOp
+
+from pyflame_rt.backends.base import Backend, find_function
+from pyflame_rt.backends.numpy_backend.decode import decode
+from pyflame_rt.backends.numpy_backend.executable import PlanExecutable
+
+__all__ = ["NumpyBackend", "PlanExecutable"]
+
+
+@dataclass(frozen=True)
+class NumpyBackend(Backend):
+    """Prepares every call of a plan once; a run is then a loop over closures."""
+
+    name: ClassVar[str] = "numpy"
+    pipeline: ClassVar[str] = "convert-pfrt-to-plan,plan-allocate"
+
+    def compile(self, module: ModuleOp, function: str = "main") -> PlanExecutable:
+        """Decode the plan and prepare its first frame.
+
+        Raises BackendError naming the call that has no implementation or breaks the plan's rules.
+        """
+        return PlanExecutable(decode(find_function(module, function)))

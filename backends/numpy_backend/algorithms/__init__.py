@@ -1,0 +1,34 @@
+"""The algorithms of `dialects/plan/algorithms`, prepared on NumPy: one family a file."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import cast
+
+from pyflame_rt.backends.numpy_backend.calls import Implementation
+
+FAMILIES = (
+    "activation",
+    "contraction",
+    "convolution",
+    "data",
+    "elementwise",
+    "normalization",
+    "pooling",
+    "reduction",
+    "shape",
+)
+"""The modules of this package; each lists its own in `IMPLEMENTATIONS`."""
+
+
+@cache
+def table() -> dict[str, Implementation]:
+    """algorithm name -> implementation."""
+    return {
+        implementation.name: implementation
+        for family in FAMILIES
+        for implementation in cast(
+            "tuple[Implementation, ...]", import_module(f"{__name__}.{family}").IMPLEMENTATIONS
+        )
+    }

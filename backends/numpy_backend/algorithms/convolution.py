@@ -1,0 +1,136 @@
+"""Convolutions as matrix products: of the input itself, or of its windows laid out as columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from pyflame_rt.backends.numpy_backend.calls import (
+    BoundCall,
+    Implementation,
+    Run,
+    bound,
+    sequence,
+)
+from pyflame_rt.backends.runtime import Array
+from pyflame_rt.kernels.windows import WindowAxis, window_axes
+
+
+def _conv_gemm_1x1(call: BoundCall) -> Run | None:
+    """y = w @ x for each image and group, where windows are single elements without gaps."""
+    if not call.computes("fiu"):
+        return None
+    x, group = call.input(0), call.params.get("group", 1)
+    depth, features = x.shape[1] // group, call.input(1).shape[0] // group
+    weights = call.input(1).reshape(1, group, features, depth)
+    columns = x.reshape(x.shape[0], group, depth, -1)
+    product = call.output.reshape(x.shape[0], group, features, -1)
+    return sequence([partial(np.matmul, weights, columns, product), *_bias(call)])
+
+
+def _conv_im2col(call: BoundCall) -> Run | None:
+    """y = w @ columns, a block of images at a time: one column of the buffer a window position.
+
+    The border of the padded input is written in every run: its memory is other buffers' too.
+    """
+    if not call.computes("fiu"):
+        return None
+    x, w, group = call.input(0), call.input(1), call.params.get("group", 1)
+    axes = _axes(call)
+    outputs = call.output.shape[2:]
+    margins = [_margin(a, s, n) for a, s, n in zip(axes, x.shape[2:], outputs, strict=True)]
+    steps: list[Run] = []
+    scratch = 0
+    if any(margin != (0, 0) for margin in margins):
+        sizes = [b + s + e for s, (b, e) in zip(x.shape[2:], margins, strict=True)]
+        padded = call.scratch_of(scratch, (*x.shape[:2], *sizes), x.dtype)
+        steps += _padding(x, padded, [begin for begin, _ in margins])
+        x, scratch = padded, scratch + 1
+    windows = _windows(x, axes, outputs)
+    batch, positions = x.shape[0], math.prod(outputs)
+    depth, features = x.shape[1] // group * math.prod(w.shape[2:]), w.shape[0] // group
+    block = _images_at_once(call, scratch, batch, x.shape[1] * math.prod(w.shape[2:]) * positions)
+    buffer = call.scratch_of(scratch, (block, *windows.shape[1:]), x.dtype)
+    columns = buffer.reshape(block, group, depth, positions)
+    weights = w.reshape(1, group, features, depth)
+    product = call.output.reshape(batch, group, features, positions)
+    for start in range(0, batch, block):
+        count = min(block, batch - start)
+        part = slice(start, start + count)
+        steps.append(partial(np.copyto, buffer[:count], windows[part]))
+        steps.append(partial(np.matmul, weights, columns[:count], product[part]))
+    return sequence([*steps, *_bias(call)])
+
+
+def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
+    params = call.params
+    return window_axes(
+        call.input(1).shape[2:],
+        params.get("strides", ()),
+        params.get("pads", ()),
+        params.get("dilations", ()),
+        params.get("auto_pad", "NOTSET"),
+    )
+
+
+def _margin(axis: WindowAxis, size: int, outputs: int) -> tuple[int, int]:
+    """Padding before and after that windows reach; what they do not reach is left out."""
+    begin, _ = axis.resolved_pads(size)
+    return begin, max(0, (outputs - 1) * axis.stride + axis.extent - size - begin)
+
+
+def _padding(x: Array, padded: Array, begins: Sequence[int]) -> list[Run]:
+    """Steps that write zeros around a copy of x."""
+    steps: list[Run] = []
+    for axis, (begin, size) in enumerate(zip(begins, x.shape[2:], strict=True), start=2):
+        front = (slice(None),) * axis
+        for strip in (
+            padded[(*front, slice(0, begin))],
+            padded[(*front, slice(begin + size, None))],
+        ):
+            if strip.size:
+                steps.append(partial(strip.fill, 0))
+    inside = tuple(slice(b, b + s) for b, s in zip(begins, x.shape[2:], strict=True))
+    return [*steps, partial(np.copyto, padded[(slice(None), slice(None), *inside)], x)]
+
+
+def _windows(x: Array, axes: Sequence[WindowAxis], outputs: Sequence[int]) -> Array:
+    """A view of shape (N, C, *kernel, *outputs): for each tap, the elements it meets."""
+    strides = x.strides[2:]
+    return as_strided(
+        x,
+        (*x.shape[:2], *(axis.kernel for axis in axes), *outputs),
+        (
+            *x.strides[:2],
+            *(axis.dilation * s for axis, s in zip(axes, strides, strict=True)),
+            *(axis.stride * s for axis, s in zip(axes, strides, strict=True)),
+        ),
+        writeable=False,
+    )
+
+
+def _images_at_once(call: BoundCall, scratch: int, batch: int, elements: int) -> int:
+    """How many images' columns the plan's buffer holds."""
+    if scratch >= len(call.scratch) or not elements:
+        return 1
+    held = call.scratch[scratch].nbytes // (elements * call.dtype.itemsize)
+    return max(1, min(batch, held))
+
+
+def _bias(call: BoundCall) -> list[Run]:
+    bias, output = call.optional(2), call.output
+    if bias is None:
+        return []
+    return [partial(np.add, output, bias.reshape(-1, *(1,) * (output.ndim - 2)), output)]
+
+
+_PARAMS = ("strides", "pads", "dilations", "group", "auto_pad", "kernel_shape")
+
+IMPLEMENTATIONS: tuple[Implementation, ...] = (
+    bound("conv_gemm_1x1", _conv_gemm_1x1, *_PARAMS),
+    bound("conv_im2col", _conv_im2col, *_PARAMS),
+)

@@ -1,0 +1,124 @@
+"""Pools: one pass a tap of the window, over the outputs whose tap meets the input.
+
+Taps that meet padding are left out of the pass, so nothing is padded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from pyflame_rt.backends.numpy_backend.calls import (
+    BoundCall,
+    Call,
+    Function,
+    Implementation,
+    Run,
+    bound,
+    late,
+    sequence,
+)
+from pyflame_rt.backends.runtime import Array
+from pyflame_rt.kernels.numerics import lowest
+from pyflame_rt.kernels.windows import WindowAxis, window_axes
+
+
+def _max_pool(call: BoundCall) -> Run | None:
+    if not call.computes("fiu"):
+        return None
+    return _pool(call, np.maximum, lowest(call.dtype))
+
+
+def _average_pool(call: BoundCall) -> Run | None:
+    if not call.computes():
+        return None
+    x, axes = call.input(0), _axes(call)
+    counts = np.ones((), call.dtype)
+    with_padding = bool(call.params.get("count_include_pad", False))
+    for axis, size in zip(axes, x.shape[2:], strict=True):
+        counts = np.multiply.outer(counts, axis.taps_inside(size, with_padding))
+    divisor = counts.astype(call.dtype)
+    divide = partial(np.divide, call.output, divisor, call.output)
+    return sequence([_pool(call, np.add, 0), divide])
+
+
+def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
+    params = call.params
+    return window_axes(
+        params["kernel_shape"],
+        params.get("strides", ()),
+        params.get("pads", ()),
+        params.get("dilations", ()),
+        params.get("auto_pad", "NOTSET"),
+        params.get("ceil_mode", False),
+    )
+
+
+def _pool(call: BoundCall, ufunc: np.ufunc, start: object) -> Run:
+    """out = start; out = ufunc(out, x shifted by the tap) for every tap."""
+    x, out, axes = call.input(0), call.output, _axes(call)
+    steps: list[Run] = [partial(out.fill, start)]
+    for taps in itertools.product(*(range(axis.kernel) for axis in axes)):
+        reach = [
+            _reach(axis, tap, size, count)
+            for axis, tap, size, count in zip(axes, taps, x.shape[2:], out.shape[2:], strict=True)
+        ]
+        target = out[_index([outputs for outputs, _ in reach])]
+        if target.size:
+            source = x[_index([inputs for _, inputs in reach])]
+            steps.append(partial(ufunc, target, source, out=target))
+    return sequence(steps)
+
+
+def _reach(axis: WindowAxis, tap: int, size: int, count: int) -> tuple[slice, slice]:
+    """The outputs for which a tap lies inside the axis, and the elements it then meets."""
+    shift = tap * axis.dilation - axis.resolved_pads(size)[0]
+    first = max(0, -(shift // axis.stride))
+    stop = min(count, (size - 1 - shift) // axis.stride + 1)
+    if stop <= first:
+        return slice(0, 0), slice(0, 0)
+    begin = first * axis.stride + shift
+    end = begin + (stop - first - 1) * axis.stride + 1
+    return slice(first, stop), slice(begin, end, axis.stride)
+
+
+def _index(slices: Sequence[slice]) -> tuple[slice, ...]:
+    return (slice(None), slice(None), *slices)
+
+
+def _global_average_pool(call: Call) -> Function | None:
+    if not call.computes():
+        return None
+    axes = tuple(range(2, len(call.shape(0))))
+    count = np.array(math.prod(call.shape(0)[2:]), call.dtype)
+
+    def run(x: Array, out: Array) -> None:
+        np.add.reduce(x, axes, out=out, keepdims=True)
+        np.divide(out, count, out)
+
+    return run
+
+
+def _global_max_pool(call: Call) -> Function | None:
+    if not call.computes("fiu") or 0 in call.shape(0):
+        return None
+    axes = tuple(range(2, len(call.shape(0))))
+
+    def run(x: Array, out: Array) -> None:
+        np.maximum.reduce(x, axes, out=out, keepdims=True)
+
+    return run
+
+
+_PARAMS = ("kernel_shape", "strides", "pads", "dilations", "auto_pad", "ceil_mode")
+
+IMPLEMENTATIONS: tuple[Implementation, ...] = (
+    bound("average_pool", _average_pool, *_PARAMS, "count_include_pad"),
+    bound("max_pool", _max_pool, *_PARAMS),
+    late("global_average_pool", _global_average_pool),
+    late("global_max_pool", _global_max_pool),
+)

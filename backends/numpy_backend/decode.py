@@ -1,0 +1,191 @@
+"""From plan IR to a `Program`: read once, so that frames need no IR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from xdsl.dialects import func
+from xdsl.ir import Block, Operation, SSAValue
+
+from pyflame_rt.backends.base import callee_of
+from pyflame_rt.backends.numpy_backend.program import (
+    Body,
+    Branch,
+    Constant,
+    Instruction,
+    Invoke,
+    Loop,
+    New,
+    Program,
+    Ref,
+    Release,
+    Reshape,
+    Slot,
+    Subroutine,
+    View,
+)
+from pyflame_rt.backends.runtime import ArrayType, last_uses
+from pyflame_rt.dialects.pfrt.attributes import WeightAttr
+from pyflame_rt.dialects.pfrt.types import ConstantValue, constant_array, from_properties
+from pyflame_rt.dialects.plan import ops as plan
+from pyflame_rt.dialects.rewriting import describe, location_text
+from pyflame_rt.errors import BackendError
+
+
+def decode(function: func.FuncOp) -> Program:
+    """The program of a function of plan IR.
+
+    Raises BackendError for an op that is no plan, MissingWeightsError for absent values.
+    """
+    return _Decoder().program(function)
+
+
+class _Decoder:
+    def __init__(self) -> None:
+        self._refs: dict[SSAValue, Ref] = {}
+        self._storages: list[int] = []
+        self._slots = 0
+        self._callers: list[func.FuncOp] = []
+
+    def program(self, function: func.FuncOp) -> Program:
+        arguments, body = self._function(function)
+        return Program(arguments, tuple(self._storages), self._slots, body)
+
+    def _function(self, function: func.FuncOp) -> tuple[tuple[Slot, ...], Body]:
+        self._callers.append(function)
+        arguments = self._new_slots(function.body.block.args)
+        body = self._body(function.body.block)
+        self._callers.pop()
+        return arguments, body
+
+    def _body(self, block: Block) -> Body:
+        instructions: list[Instruction] = []
+        dead = last_uses(block)
+        terminator = block.last_op
+        for op in block.ops:
+            if op is terminator:
+                break
+            instruction = self._instruction(op)
+            if instruction is not None:
+                instructions.append(instruction)
+            if released := self._late(dead[op]):
+                instructions.append(Release(released))
+        if not isinstance(terminator, func.ReturnOp | plan.YieldOp):
+            raise BackendError("a block of a plan ends with func.return or plan.yield")
+        return Body(tuple(instructions), self._all(terminator.operands))
+
+    def _instruction(self, op: Operation) -> Instruction | None:
+        """What an op does in a run; None for one that only names memory."""
+        match op:
+            case plan.ConstantOp():
+                self._refs[op.result] = _constant(op)
+            case plan.AllocOp():
+                self._storage(op.buffer)
+            case plan.ArenaOp():
+                self._storage(op.arena)
+            case plan.ViewOp():
+                self._view(op)
+            case plan.NewOp():
+                return New(self._slot(op.buffer))
+            case plan.ReshapeOp():
+                return self._reshape(op)
+            case plan.CallOp():
+                return self._invoke(op)
+            case plan.IfOp():
+                return self._branch(op)
+            case plan.LoopOp():
+                return self._loop(op)
+            case func.CallOp():
+                arguments, body = self._function(callee_of(op, self._callers))
+                inputs, owned = self._all(op.arguments), self._new_slots(op.results)
+                return Subroutine(inputs, arguments, owned, body, describe(op))
+            case _:
+                raise BackendError(
+                    "is not part of a plan",
+                    where=describe(op),
+                    hint="lower with convert-pfrt-to-plan first",
+                )
+        return None
+
+    def _storage(self, buffer: SSAValue) -> None:
+        self._refs[buffer] = View(len(self._storages), 0, ArrayType.of(buffer.type))
+        self._storages.append(plan.byte_size(buffer.type))
+
+    def _view(self, op: plan.ViewOp) -> None:
+        arena = self._refs[op.arena]
+        if not isinstance(arena, View):
+            raise BackendError("views something that is no arena", where=describe(op))
+        offset = arena.offset + op.offset.value.data
+        self._refs[op.buffer] = View(arena.storage, offset, ArrayType.of(op.buffer.type))
+
+    def _reshape(self, op: plan.ReshapeOp) -> Instruction | None:
+        kind = ArrayType.of(op.result.type)
+        match self._refs[op.source]:
+            case Constant(array):
+                self._refs[op.result] = Constant(array.reshape(kind.static_shape))
+            case View(storage, offset, _):
+                self._refs[op.result] = View(storage, offset, kind)
+            case Slot() as source:
+                return Reshape(source, self._slot(op.result))
+        return None
+
+    def _invoke(self, op: plan.CallOp) -> Invoke:
+        place = location_text(op)
+        return Invoke(
+            op.algorithm,
+            tuple(None if value is None else self._refs[value] for value in op.slots()),
+            self._all(op.into),
+            self._all(op.scratch),
+            self._new_slots(op.owned),
+            cast("dict[str, Any]", from_properties(op.params.data)) if op.params else {},
+            f"{op.algorithm} ({place})" if place else op.algorithm,
+        )
+
+    def _branch(self, op: plan.IfOp) -> Branch:
+        then, otherwise = self._body(op.then_region.block), self._body(op.else_region.block)
+        condition = self._refs[op.condition]
+        return Branch(condition, self._new_slots(op.owned), then, otherwise, describe(op))
+
+    def _loop(self, op: plan.LoopOp) -> Loop:
+        block = op.body.block
+        arguments = tuple(self._slot(argument) for argument in block.args)
+        body = self._body(block)
+        yielded = () if block.last_op is None else block.last_op.operands
+        return Loop(
+            None if op.trip_count is None else self._refs[op.trip_count],
+            None if op.condition is None else self._refs[op.condition],
+            self._all(op.carried),
+            self._new_slots(op.owned),
+            arguments,
+            tuple(ArrayType.of(value.type) for value in yielded[1 + len(op.carried) :]),
+            body,
+            describe(op),
+        )
+
+    def _slot(self, value: SSAValue) -> Slot:
+        slot = Slot(self._slots, ArrayType.of(value.type))
+        self._slots += 1
+        self._refs[value] = slot
+        return slot
+
+    def _new_slots(self, values: Sequence[SSAValue]) -> tuple[Slot, ...]:
+        return tuple(self._slot(value) for value in values)
+
+    def _all(self, values: Sequence[SSAValue]) -> tuple[Ref, ...]:
+        return tuple(self._refs[value] for value in values)
+
+    def _late(self, values: Sequence[SSAValue]) -> tuple[int, ...]:
+        refs = (self._refs[value] for value in values)
+        return tuple(ref.index for ref in refs if isinstance(ref, Slot))
+
+
+def _constant(op: plan.ConstantOp) -> Constant:
+    value = cast(ConstantValue, op.value)
+    array = value.data.array if isinstance(value, WeightAttr) else constant_array(value)
+    assert array is not None
+    # A splat is stored as one element, and BLAS wants the others too.
+    whole = array if array.flags.c_contiguous else array.copy()
+    whole = whole.view()
+    whole.flags.writeable = False
+    return Constant(whole)

@@ -1,0 +1,1 @@
+"""Passes that find out about a program without rewriting its ops."""

@@ -1,0 +1,1 @@
+"""Passes that simplify a program: folding, canonical forms, known shapes."""

@@ -1,0 +1,1 @@
+"""Passes between dialects, and the lowering steps of one target."""

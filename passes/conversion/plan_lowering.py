@@ -1,0 +1,331 @@
+"""How `convert-pfrt-to-plan` lowers one function: which buffer each value gets, and who fills it.
+
+A buffer is bound when it keeps its place between runs (`plan.alloc`, constants) and late when it is
+known at run time only (arguments, owned results, `plan.new`). Algorithms that are not late get
+copies of late inputs. A value escapes when it leaves its function or region, or becomes what a loop
+carries; its buffer must then be owned by nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    BytesAttr,
+    DenseIntOrFPElementsAttr,
+    LocationAttr,
+    MemRefType,
+    TensorType,
+    UnrankedMemRefType,
+    UnrankedTensorType,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+
+from pyflame_rt.dialects.pfrt import control
+from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.pfrt.control import ControlOp
+from pyflame_rt.dialects.pfrt.data import ConstantOfShapeOp, ConstantOp
+from pyflame_rt.dialects.pfrt.types import numpy_dtype
+from pyflame_rt.dialects.plan import algorithms, ops
+from pyflame_rt.dialects.plan.algorithms import Algorithm
+from pyflame_rt.dialects.plan.ops import is_static
+
+_ALIASES = frozenset(
+    ("pfrt.flatten", "pfrt.identity", "pfrt.reshape", "pfrt.squeeze", "pfrt.unsqueeze")
+)
+"""Ops whose result has the elements of the first operand, in the same order."""
+
+
+def buffer_type(kind: Attribute) -> Attribute:
+    """The buffer type of a tensor type; other types are their own."""
+    match kind:
+        case TensorType():
+            ranked = cast("TensorType[Any]", kind)
+            return MemRefType(ranked.element_type, ranked.get_shape())
+        case UnrankedTensorType():
+            return UnrankedMemRefType.from_type(cast("UnrankedTensorType[Any]", kind).element_type)
+        case _:
+            return kind
+
+
+def can_lower(op: Operation) -> bool:
+    """Whether the lowering knows an op; unregistered ops and those of other dialects it does not."""
+    known = (PfrtOp, control.YieldOp, func.ReturnOp, func.CallOp)
+    return isinstance(op, known) or op.dialect_name() == "check"
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where a value lives. `leaves`: nothing else shows this memory, so that it may escape."""
+
+    value: SSAValue
+    late: bool
+    leaves: bool = False
+
+
+@dataclass
+class Scope:
+    """Buffers of the values of one block, and bound copies of late ones; inner blocks see both."""
+
+    block: Block
+    outer: Scope | None = None
+    buffers: dict[SSAValue, Buffer] = field(default_factory=dict[SSAValue, Buffer])
+    copies: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
+
+    def buffer(self, value: SSAValue) -> Buffer:
+        """The buffer of a pfrt value."""
+        scope: Scope | None = self
+        while scope is not None:
+            if (found := scope.buffers.get(value)) is not None:
+                return found
+            scope = scope.outer
+        raise KeyError(value)
+
+    def copy(self, buffer: SSAValue) -> SSAValue | None:
+        """The bound copy of a late buffer, once there is one."""
+        scope: Scope | None = self
+        while scope is not None:
+            if (found := scope.copies.get(buffer)) is not None:
+                return found
+            scope = scope.outer
+        return None
+
+
+class FunctionLowering:
+    """Builds the plan of one function, block by block."""
+
+    def __init__(self) -> None:
+        self._taken: set[SSAValue] = set()
+
+    def lower_function(self, block: Block) -> Block:
+        """The plan of a function's body."""
+        return self._lower_block(block, None)
+
+    def _lower_block(self, old: Block, outer: Scope | None) -> Block:
+        block = Block(arg_types=[buffer_type(kind) for kind in old.arg_types])
+        scope = Scope(block, outer)
+        for argument, new in zip(old.args, block.args, strict=True):
+            new.name_hint = argument.name_hint
+            scope.buffers[argument] = Buffer(new, late=True)
+        for op in old.ops:
+            self._lower_op(scope, op)
+        return block
+
+    def _lower_op(self, scope: Scope, op: Operation) -> None:
+        match op:
+            case ConstantOp():
+                self._lower_constant(scope, op, op.value)
+            case ConstantOfShapeOp() if (splat := _splat(op)) is not None:
+                self._lower_constant(scope, op, splat)
+            case ControlOp():
+                self._lower_control(scope, op)
+            case PfrtOp() if not _all_static(op):
+                self._lower_owned(scope, op)
+            case PfrtOp() if op.name in _ALIASES:
+                self._lower_alias(scope, op)
+            case PfrtOp():
+                self._lower_static(scope, op)
+            case control.YieldOp() | func.ReturnOp():
+                values = [self._escape(scope, value, op.location) for value in op.operands]
+                end = (
+                    ops.YieldOp(values)
+                    if isinstance(op, control.YieldOp)
+                    else func.ReturnOp(*values)
+                )
+                _add(scope, end, op.location)
+            case func.CallOp():
+                operands = [scope.buffer(value).value for value in op.operands]
+                kinds = [buffer_type(kind) for kind in op.result_types]
+                call = _add(scope, func.CallOp(op.callee, operands, kinds), op.location)
+                _define(scope, op, [Buffer(v, late=True, leaves=True) for v in call.results])
+            case _:
+                inputs = [scope.buffer(value).value for value in op.operands]
+                params = dict(op.properties)
+                _call(scope, op.name.replace(".", "_"), inputs, params=params, location=op.location)
+
+    def _lower_constant(self, scope: Scope, op: Operation, value: Attribute) -> None:
+        kind = cast("MemRefType[Any]", buffer_type(op.results[0].type))
+        constant = _add(scope, ops.ConstantOp(value, kind), op.location)
+        _define(scope, op, [Buffer(constant.results[0], late=False)])
+
+    def _lower_alias(self, scope: Scope, op: PfrtOp) -> None:
+        buffer = scope.buffer(op.operands[0])
+        kind = cast("MemRefType[Any]", buffer_type(op.results[0].type))
+        if buffer.value.type != kind:
+            view = _add(scope, ops.ReshapeOp(buffer.value, kind), op.location)
+            buffer = Buffer(view.results[0], buffer.late)
+        _define(scope, op, [buffer])
+
+    def _lower_owned(self, scope: Scope, op: PfrtOp) -> None:
+        call = _call(
+            scope,
+            _kernel(op),
+            _inputs(scope, op, lambda buffer: buffer.value),
+            owned=[buffer_type(kind) for kind in op.result_types],
+            params=op.kernel_properties(),
+            location=op.location,
+        )
+        _define(scope, op, [Buffer(value, late=True, leaves=True) for value in call.owned])
+
+    def _lower_static(self, scope: Scope, op: PfrtOp) -> None:
+        """Fill buffers: those of escaping results directly, if the algorithm can."""
+        algorithm = algorithms.choose(op)
+        late = algorithm is None or algorithm.late
+        into = [self._result_buffer(scope, result, op.location, late) for result in op.results]
+
+        def bound(buffer: Buffer) -> SSAValue:
+            return buffer.value if late else self._bound(scope, buffer, op.location)
+
+        _call(
+            scope,
+            _kernel(op) if algorithm is None else algorithm.name,
+            _inputs(scope, op, bound),
+            into=[buffer.value for buffer in into],
+            scratch=_scratch(scope, op, algorithm),
+            params=op.kernel_properties(),
+            location=op.location,
+        )
+        _define(scope, op, into)
+
+    def _result_buffer(
+        self, scope: Scope, result: SSAValue, location: LocationAttr, late: bool
+    ) -> Buffer:
+        kind = cast("MemRefType[Any]", buffer_type(result.type))
+        if late and any(_escapes(op, result) for op in _users_beside(result)):
+            new = _add(scope, ops.NewOp(kind), location)
+            return Buffer(new.results[0], late=True, leaves=True)
+        return Buffer(_add(scope, ops.AllocOp(kind), location).results[0], late=False)
+
+    def _bound(self, scope: Scope, buffer: Buffer, location: LocationAttr) -> SSAValue:
+        """The buffer itself, or a copy of a late one that keeps its place."""
+        if not buffer.late:
+            return buffer.value
+        if (copy := scope.copy(buffer.value)) is None:
+            kind = cast("MemRefType[Any]", buffer.value.type)
+            copy = _add(scope, ops.AllocOp(kind), location).results[0]
+            _call(scope, "copy", [buffer.value], into=[copy], location=location)
+            scope.copies[buffer.value] = copy
+        return copy
+
+    def _escape(self, scope: Scope, value: SSAValue, location: LocationAttr) -> SSAValue:
+        """A buffer with this value that nobody else owns, made in this block."""
+        buffer = scope.buffer(value)
+        is_ours = (
+            isinstance(buffer.value.owner, Operation) and buffer.value.owner.parent is scope.block
+        )
+        if buffer.leaves and is_ours and buffer.value not in self._taken:
+            self._taken.add(buffer.value)
+            return buffer.value
+        kind = buffer.value.type
+        if not is_static(kind):
+            return _call(scope, "copy", [buffer.value], owned=[kind], location=location).owned[0]
+        new = _add(scope, ops.NewOp(cast("MemRefType[Any]", kind)), location).results[0]
+        _call(scope, "copy", [buffer.value], into=[new], location=location)
+        return new
+
+    def _lower_control(self, scope: Scope, op: ControlOp) -> None:
+        kinds = [buffer_type(kind) for kind in op.result_types]
+        match op:
+            case control.IfOp():
+                then, otherwise = (
+                    Region(self._lower_block(region.block, scope)) for region in op.regions
+                )
+                new: Operation = ops.IfOp.get(
+                    scope.buffer(op.condition).value, kinds, then, otherwise
+                )
+            case control.LoopOp():
+                scalars = (op.trip_count, op.condition)
+                trip, condition = (None if v is None else scope.buffer(v).value for v in scalars)
+                carried = [self._escape(scope, value, op.location) for value in op.carried]
+                body = Region(self._lower_block(op.body.block, scope))
+                new = ops.LoopOp.get(trip, condition, carried, kinds, body)
+            case _:
+                raise NotImplementedError(op.name)
+        _add(scope, new, op.location)
+        _define(scope, op, [Buffer(value, late=True, leaves=True) for value in new.results])
+
+
+def _kernel(op: PfrtOp) -> str:
+    return op.name.removeprefix("pfrt.")
+
+
+def _all_static(op: PfrtOp) -> bool:
+    return all(is_static(buffer_type(value.type)) for value in (*op.operands, *op.results))
+
+
+def _users_beside(value: SSAValue) -> Iterator[Operation]:
+    """The users of an op's result in its own block."""
+    block = cast(Operation, value.owner).parent
+    return (use.operation for use in value.uses if use.operation.parent is block)
+
+
+def _escapes(user: Operation, value: SSAValue) -> bool:
+    match user:
+        case func.ReturnOp() | control.YieldOp():
+            return True
+        case control.LoopOp():
+            return value in user.carried
+        case _:
+            return False
+
+
+def _splat(op: ConstantOfShapeOp) -> Attribute | None:
+    """The result of a fill as a constant that holds one element for all; None when it is not known
+    or has no exact text."""
+    if op.operands or not is_static(buffer_type(op.result.type)):
+        return None
+    kind = cast("TensorType[Any]", op.result.type)
+    match op.value:
+        case None:
+            data = bytes(numpy_dtype(kind.element_type).itemsize)
+        case DenseIntOrFPElementsAttr(data=BytesAttr(data=data)):
+            pass
+        case _:
+            return None
+    return None if 0 in kind.get_shape() else DenseIntOrFPElementsAttr(kind, BytesAttr(data))
+
+
+def _scratch(scope: Scope, op: PfrtOp, algorithm: Algorithm | None) -> list[SSAValue]:
+    kinds = () if algorithm is None else algorithm.scratch(op)
+    return [_add(scope, ops.AllocOp(kind), op.location).results[0] for kind in kinds]
+
+
+def _inputs(
+    scope: Scope, op: PfrtOp, buffer: Callable[[Buffer], SSAValue]
+) -> list[SSAValue | None]:
+    slots = op.operand_slots()
+    return [None if value is None else buffer(scope.buffer(value)) for value in slots]
+
+
+def _define(scope: Scope, op: Operation, buffers: Sequence[Buffer]) -> None:
+    for result, buffer in zip(op.results, buffers, strict=True):
+        scope.buffers[result] = buffer
+        if buffer.value.name_hint is None:
+            buffer.value.name_hint = result.name_hint
+
+
+def _add(scope: Scope, op: Operation, location: LocationAttr) -> Operation:
+    op.location = location
+    scope.block.add_op(op)
+    return op
+
+
+def _call(
+    scope: Scope,
+    callee: str,
+    inputs: Sequence[SSAValue | None],
+    *,
+    into: Sequence[SSAValue] = (),
+    scratch: Sequence[SSAValue] = (),
+    owned: Sequence[Attribute] = (),
+    params: Mapping[str, Attribute] | None = None,
+    location: LocationAttr,
+) -> ops.CallOp:
+    call = ops.CallOp(
+        callee, inputs, into=into, scratch=scratch, owned=owned, params=params, location=location
+    )
+    scope.block.add_op(call)
+    return call

@@ -1,0 +1,202 @@
+"""A checked ONNX model to a `pfrt` module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    FileLineColLoc,
+    IntAttr,
+    IntegerAttr,
+    ModuleOp,
+    NameLoc,
+    StringAttr,
+    i64,
+)
+from xdsl.ir import Attribute, Block, Region, SSAValue
+
+from pyflame_rt.dialects.pfrt.types import (
+    DYNAMIC,
+    AnyTensor,
+    element_type,
+    shape_of,
+    tensor,
+    type_of,
+)
+from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
+from pyflame_rt.frontends.onnx.builder import Constant, NodeBuilder, Scope, hint
+from pyflame_rt.frontends.onnx.inlining import inline_functions
+from pyflame_rt.frontends.onnx.loading import load
+from pyflame_rt.frontends.onnx.model import Graph, Initializer, Model, Node, ValueInfo
+from pyflame_rt.frontends.onnx.ops import rule_for
+from pyflame_rt.frontends.onnx.ordering import ordered
+from pyflame_rt.frontends.onnx.support import require_supported
+from pyflame_rt.frontends.onnx.tensors import TensorProto, TensorReader, dtype_of_code
+from pyflame_rt.frontends.onnx.text import quoted
+
+
+def import_onnx(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> ModuleOp:
+    """The `pfrt` module of an ONNX model: a path (`.onnx`, `.onnxtxt`) or the bytes of an `.onnx`.
+
+    `name` stands for the file's name in locations and messages. Weights are views of the mapped
+    file. Raises ModelNotFoundError, InvalidModelError, and UnsupportedOperatorError, which lists
+    every operator that cannot be imported.
+    """
+    loaded = load(source, name)
+    model = inline_functions(loaded.model)
+    require_supported(model)
+    return _Importer(model, loaded.tensors).module()
+
+
+@dataclass(frozen=True)
+class _Importer:
+    model: Model
+    tensors: TensorReader
+
+    @property
+    def file(self) -> str:
+        """The file's name for messages."""
+        return self.model.file
+
+    def module(self) -> ModuleOp:
+        """The module with `@main`, the model's graph."""
+        graph = self.model.graph
+        inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+        block = Block(arg_types=[self._input_type(value) for value in inputs])
+        scope = Scope(block)
+        for argument, value in zip(block.args, inputs, strict=True):
+            argument.name_hint = hint(value.name)
+            scope.define(value.name, argument)
+        results = self.build_graph(graph, scope)
+        for value, result in zip(graph.outputs, results, strict=True):
+            self._check_output(value, result)
+        block.add_op(func.ReturnOp(*results))
+        function = func.FuncOp(
+            "main",
+            ([argument.type for argument in block.args], [result.type for result in results]),
+            Region(block),
+            arg_attrs=_value_attrs(inputs, block.args),
+            res_attrs=_value_attrs(graph.outputs, results),
+        )
+        return ModuleOp([function], {"pfrt.model": _model_attr(self.model)})
+
+    def build_graph(self, graph: Graph, scope: Scope) -> Sequence[SSAValue]:
+        """Build a graph's nodes in a scope that holds its inputs; the values of its outputs."""
+        for name, initializer in graph.initializers.items():
+            if name not in scope.values:
+                scope.pending[name] = partial(self._initializer, name, initializer)
+        for node in ordered(graph, self.file):
+            self._build_node(node, scope)
+        results: list[SSAValue] = []
+        for output in graph.outputs:
+            if (value := scope.value(output.name)) is None:
+                raise InvalidModelError(
+                    f"output {quoted(output.name)} is not produced by any node", where=self.file
+                )
+            results.append(value)
+        return results
+
+    def _build_node(self, node: Node, scope: Scope) -> None:
+        rule = rule_for(node)
+        location = NameLoc(
+            StringAttr(node.label),
+            FileLineColLoc(StringAttr(self.file), IntAttr(node.index), IntAttr(0)),
+        )
+        builder = NodeBuilder(node, self.file, scope, self.tensors, location, self.build_graph)
+        if rule.constant is not None:
+            array = rule.constant(builder)
+            name = node.outputs[0] if node.outputs else ""
+            values: Sequence[SSAValue | Constant] = [Constant(array, name, location)]
+        elif rule.build is not None:
+            values = rule.build(builder)
+            builder.name_results(values)
+        else:
+            raise builder.unsupported(rule.why)
+        if (unread := next(builder.unread_attributes(), None)) is not None:
+            raise builder.error(f"operator {node.operator} has no attribute {quoted(unread)}")
+        for position, name in enumerate(node.outputs):
+            if not name:
+                continue
+            if position >= len(values):
+                raise builder.error(f"has {len(node.outputs)} outputs, at most {len(values)}")
+            scope.define(name, values[position])
+
+    def _initializer(self, name: str, initializer: Initializer) -> Constant:
+        where = f"{self.file}: initializer {quoted(name)}"
+        if isinstance(initializer, TensorProto):
+            array = self.tensors.array(initializer, where)
+        else:
+            array = self.tensors.sparse(initializer, where)
+        place = FileLineColLoc(StringAttr(self.file), IntAttr(0), IntAttr(0))
+        return Constant(array, name, NameLoc(StringAttr(name), place))
+
+    def _input_type(self, value: ValueInfo) -> AnyTensor:
+        where = f"{self.file}: input {quoted(value.name)}"
+        if value.kind != "tensor":
+            if value.kind:
+                raise UnsupportedOperatorError(f"type {value.kind} is not supported", where=where)
+            raise InvalidModelError("has no type", where=where)
+        element = element_type(dtype_of_code(value.element, where))
+        if value.shape is None:
+            return tensor(element, None)
+        return tensor(element, [dim if isinstance(dim, int) else DYNAMIC for dim in value.shape])
+
+    def _check_output(self, declared: ValueInfo, value: SSAValue) -> None:
+        if declared.kind != "tensor" or declared.element == TensorProto.UNDEFINED:
+            return
+        where = f"{self.file}: output {quoted(declared.name)}"
+        element = element_type(dtype_of_code(declared.element, where))
+        if element != (inferred := type_of(value).element_type):
+            raise InvalidModelError(
+                f"declared {element}, but its node gives {inferred}", where=where
+            )
+
+
+def _value_attrs(
+    declared: Sequence[ValueInfo], values: Sequence[SSAValue]
+) -> ArrayAttr[DictionaryAttr]:
+    """Names and symbolic dimensions of arguments or results."""
+    attrs: list[DictionaryAttr] = []
+    for info, value in zip(declared, values, strict=True):
+        attr: dict[str, Attribute] = {"pfrt.name": StringAttr(info.name)}
+        shape = shape_of(value)
+        if shape is not None and info.shape is not None and len(shape) == len(info.shape):
+            dims = [
+                symbol if isinstance(symbol, str) and size == DYNAMIC else ""
+                for size, symbol in zip(shape, info.shape, strict=True)
+            ]
+            if any(dims):
+                attr["pfrt.dims"] = ArrayAttr([StringAttr(dim) for dim in dims])
+        attrs.append(DictionaryAttr(attr))
+    return ArrayAttr(attrs)
+
+
+def _model_attr(model: Model) -> DictionaryAttr:
+    """What is known about the model beside its graph."""
+    texts = {
+        "graph_name": model.graph.name,
+        "producer_name": model.producer_name,
+        "producer_version": model.producer_version,
+        "domain": model.domain,
+        "description": model.description,
+        "graph_description": model.graph.description,
+    }
+    opsets = {domain or "ai.onnx": version for domain, version in model.opset_import.items()}
+    attrs: dict[str, Attribute] = {
+        **{key: StringAttr(value) for key, value in texts.items()},
+        "version": IntegerAttr(model.version, i64),
+        "ir_version": IntegerAttr(model.ir_version, i64),
+        "custom_metadata": DictionaryAttr({k: StringAttr(v) for k, v in model.metadata.items()}),
+        "opset_import": DictionaryAttr({k: IntegerAttr(v, i64) for k, v in opsets.items()}),
+    }
+    overridable = [v.name for v in model.graph.inputs if v.name in model.graph.initializers]
+    # Before IR version 4 every initializer had to be an input, which meant nothing.
+    if overridable and model.ir_version >= 4:
+        attrs["overridable_initializers"] = ArrayAttr([StringAttr(n) for n in overridable])
+    return DictionaryAttr(attrs)

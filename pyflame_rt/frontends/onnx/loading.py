@@ -1,0 +1,72 @@
+"""From a path or bytes to a checked model and a reader of its tensors."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx.parser
+
+from pyflame_rt.errors import InvalidModelError
+from pyflame_rt.frontends.onnx.external import ExternalFiles
+from pyflame_rt.frontends.onnx.model import Model
+from pyflame_rt.frontends.onnx.reading import read
+from pyflame_rt.frontends.onnx.tensors import TensorReader
+from pyflame_rt.frontends.onnx.wire import Bytes, read_model
+from pyflame_rt.weights import map_file
+
+_MAX_TEXT = 16 << 20
+_MAX_TEXT_DEPTH = 64
+_BYTES_NAME = "model.onnx"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model and what is needed to read its tensors."""
+
+    model: Model
+    tensors: TensorReader
+
+
+def load(source: str | os.PathLike[str] | bytes, name: str | None = None) -> LoadedModel:
+    """Load a model from a `.onnx` or `.onnxtxt` file, or from the bytes of an `.onnx` one.
+
+    `name` stands for the file's name in locations and messages.
+    Raises ModelNotFoundError, InvalidModelError.
+    """
+    if isinstance(source, bytes):
+        file, folder = name or _BYTES_NAME, None
+        data: Bytes = np.frombuffer(source, np.uint8)
+    else:
+        path = Path(source)
+        file, folder = name or path.name, path.parent
+        data = map_file(path)
+        if path.suffix.lower() == ".onnxtxt":
+            data = _serialized(data, file)
+    wire = read_model(data, file)
+    return LoadedModel(read(wire.proto, file), TensorReader(wire, ExternalFiles(folder)))
+
+
+def _serialized(data: Bytes, file: str) -> Bytes:
+    """The wire form of a model in ONNX's textual syntax."""
+    if data.size > _MAX_TEXT:
+        raise InvalidModelError(f"ONNX text of more than {_MAX_TEXT >> 20} MiB", where=file)
+    try:
+        text = data.tobytes().decode()
+    except UnicodeDecodeError as error:
+        raise InvalidModelError("ONNX text must be UTF-8", where=file) from error
+    depth = 0
+    for character in text:
+        # onnx's parser recurses once a bracket.
+        depth += (character in "([{<") - (character in ")]}>")
+        if depth > _MAX_TEXT_DEPTH:
+            raise InvalidModelError(
+                f"ONNX text is nested more than {_MAX_TEXT_DEPTH} deep", where=file
+            )
+    try:
+        proto = onnx.parser.parse_model(text)
+    except onnx.parser.ParseError as error:
+        raise InvalidModelError(f"not ONNX text: {error}", where=file) from error
+    return np.frombuffer(proto.SerializeToString(), np.uint8)

@@ -1,0 +1,24 @@
+"""Rules for elementwise arithmetic, comparison and logic."""
+
+from __future__ import annotations
+
+from pyflame_rt.frontends.onnx.rules import Rule, row
+
+_UNARY = (
+    ("Abs", 1), ("Ceil", 1), ("Cos", 7), ("Exp", 1), ("Floor", 1), ("IsNaN", 9), ("Log", 1),
+    ("Neg", 1), ("Not", 1), ("Reciprocal", 1), ("Round", 11), ("Sign", 9), ("Sin", 7), ("Sqrt", 1),
+)  # fmt: skip
+# Before opset 7 operands broadcast only where an attribute said so, along an axis it named.
+_BINARY = (
+    ("Add", 7), ("And", 7), ("Div", 7), ("Equal", 7), ("Greater", 7), ("GreaterOrEqual", 12),
+    ("Less", 7), ("LessOrEqual", 12), ("Mul", 7), ("Or", 7), ("Pow", 7), ("Sub", 7), ("Xor", 7),
+)  # fmt: skip
+_VARIADIC = (("Max", 1), ("Mean", 1), ("Min", 1), ("Sum", 1))
+
+RULES: tuple[Rule, ...] = (
+    *(row(op_type, since) for op_type, since in (*_UNARY, *_BINARY, *_VARIADIC)),
+    row("IsInf", 10, "detect_negative: flag, detect_positive: flag"),
+    row("Mod", 10, "fmod: flag"),
+    row("Where", 9),
+)
+"""The rules of this family."""

@@ -1,0 +1,88 @@
+"""Rules for normalizations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.ir import SSAValue
+
+from pyflame_rt.dialects.pfrt.types import shape_of
+from pyflame_rt.frontends.onnx.builder import NodeBuilder
+from pyflame_rt.frontends.onnx.rules import Build, Rule, onnx_op, row
+
+
+def _batch_normalization(b: NodeBuilder) -> Sequence[SSAValue]:
+    b.limit_inputs(5)
+    b.number("momentum")
+    if any(b.node.outputs[1:]):
+        raise b.unsupported("the statistics of training are not supported", "export for inference")
+    operands = [b.operand(index) for index in range(5)]
+    return b.emit("batch_normalization", operands, {"epsilon": b.number("epsilon")})
+
+
+def batch_normalization_6(b: NodeBuilder) -> Sequence[SSAValue]:
+    if not b.flag("is_test", False):
+        raise b.unsupported("training mode is not supported", "export with is_test = 1")
+    return batch_normalization_7(b)
+
+
+def batch_normalization_7(b: NodeBuilder) -> Sequence[SSAValue]:
+    """Until opset 9 statistics could be kept for each element instead of each channel."""
+    if not b.flag("spatial", True):
+        raise b.unsupported("spatial = 0 is not supported")
+    return _batch_normalization(b)
+
+
+def batch_normalization_14(b: NodeBuilder) -> Sequence[SSAValue]:
+    if b.flag("training_mode", False):
+        raise b.unsupported("training mode is not supported", "export with training_mode = 0")
+    return _batch_normalization(b)
+
+
+@onnx_op("LayerNormalization", since=17)
+def layer_normalization(b: NodeBuilder) -> Sequence[SSAValue]:
+    b.limit_inputs(3)
+    if any(b.node.outputs[1:]):
+        raise b.unsupported("the outputs Mean and InvStdDev are not supported")
+    if b.integer("stash_type", 1) != 1:
+        raise b.unsupported("statistics in another type than float are not supported")
+    operands = [b.operand(0), b.operand(1), b.optional(2)]
+    return b.emit(
+        "layer_normalization", operands, {"axis": b.integer("axis"), "epsilon": b.number("epsilon")}
+    )
+
+
+def _flattening(name: str) -> Build:
+    """Until opset 13 softmax is over all dimensions from `axis` on together."""
+
+    def build(b: NodeBuilder) -> Sequence[SSAValue]:
+        b.limit_inputs(1)
+        operand, axis = b.operand(0), b.integer("axis", 1)
+        shape = shape_of(operand)
+        if shape is not None and -len(shape) <= axis < len(shape):
+            axis %= len(shape)
+            wide = [index for index in range(axis, len(shape)) if shape[index] != 1]
+            if len(wide) <= 1:
+                return b.emit(name, [operand], {"axis": wide[0] if wide else axis})
+        elif axis == -1:
+            return b.emit(name, [operand], {"axis": -1})
+        (flat,) = b.emit("flatten", [operand], {"axis": axis})
+        (normal,) = b.emit(name, [flat], {"axis": 1})
+        return b.reshape_like(normal, operand)
+
+    return build
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("BatchNormalization", 6, batch_normalization_6),
+    Rule("BatchNormalization", 7, batch_normalization_7),
+    Rule("BatchNormalization", 14, batch_normalization_14),
+    row("InstanceNormalization", 1, "epsilon: float"),
+    layer_normalization,
+    row("LRN", 1, "alpha: float, beta: float, bias: float, size: int!"),
+    Rule("LogSoftmax", 1, _flattening("log_softmax")),
+    row("LogSoftmax", 13, "axis: int"),
+    Rule("Softmax", 1, _flattening("softmax")),
+    row("Softmax", 13, "axis: int"),
+)
+"""The rules of this family."""
