@@ -1,0 +1,71 @@
+// RUN: pfrt-opt %s --split-input-file --verify-diagnostics | filecheck %s
+
+// Operands have one element type.
+func.func @f(%a: tensor<2x3xf32>, %b: tensor<3x2xf64>) {
+  %y = pfrt.matmul %a, %b : tensor<2x3xf32>, tensor<3x2xf64> -> tensor<2x2xf32>
+  func.return
+}
+// CHECK: pfrt.matmul: C1: needs one element type, got f32, f64
+
+// -----
+
+// A scalar has nothing to contract.
+func.func @f(%a: tensor<f32>, %b: tensor<3xf32>) {
+  %y = pfrt.matmul %a, %b : tensor<f32>, tensor<3xf32> -> tensor<f32>
+  func.return
+}
+// CHECK: pfrt.matmul: C2: needs at least 1 dimensions, got tensor<f32>
+
+// -----
+
+// Contracted dimensions are equal.
+func.func @f(%a: tensor<2x3xf32>, %b: tensor<2x3xf32>) {
+  %y = pfrt.matmul %a, %b : tensor<2x3xf32>, tensor<2x3xf32> -> tensor<2x3xf32>
+  func.return
+}
+// CHECK: pfrt.matmul: C3: contracts 3 with 2 elements
+
+// -----
+
+// Batches broadcast.
+func.func @f(%a: tensor<2x3x4xf32>, %b: tensor<5x4x3xf32>) {
+  %y = pfrt.matmul %a, %b : tensor<2x3x4xf32>, tensor<5x4x3xf32> -> tensor<2x3x3xf32>
+  func.return
+}
+// CHECK: pfrt.matmul: dimensions [2, 5] do not broadcast
+
+// -----
+
+// The addend has the element type of the matrices.
+func.func @f(%a: tensor<2x3xf32>, %b: tensor<3x2xf32>, %c: tensor<2xf16>) {
+  %y = pfrt.gemm %a, %b, %c : (tensor<2x3xf32>, tensor<3x2xf32>, tensor<2xf16>) -> tensor<2x2xf32>
+  func.return
+}
+// CHECK: pfrt.gemm: C1: needs one element type, got f32, f32, f16
+
+// -----
+
+// Gemm has no batches.
+func.func @f(%a: tensor<1x2x3xf32>, %b: tensor<3x2xf32>) {
+  %y = pfrt.gemm %a, %b : (tensor<1x2x3xf32>, tensor<3x2xf32>) -> tensor<2x2xf32>
+  func.return
+}
+// CHECK: pfrt.gemm: C2: needs matrices, got tensor<1x2x3xf32>
+
+// -----
+
+// Transposition counts.
+func.func @f(%a: tensor<2x3xf32>, %b: tensor<3x2xf32>) {
+  %y = pfrt.gemm %a, %b {trans_b = true} : (tensor<2x3xf32>, tensor<3x2xf32>) -> tensor<2x3xf32>
+  func.return
+}
+// CHECK: pfrt.gemm: C3: contracts 3 with 2 elements
+
+// -----
+
+// The addend broadcasts to the product, not the other way.
+func.func @f(%a: tensor<1x3xf32>, %b: tensor<3x2xf32>, %c: tensor<4x2xf32>) {
+  %y = pfrt.gemm %a, %b, %c : (tensor<1x3xf32>, tensor<3x2xf32>, tensor<4x2xf32>) -> tensor<4x2xf32>
+  func.return
+}
+// CHECK: pfrt.gemm: C4: an addend tensor<4x2xf32> does not broadcast to the product

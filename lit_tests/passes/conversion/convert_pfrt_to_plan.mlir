@@ -1,0 +1,191 @@
+// RUN: pfrt-opt %s -p convert-pfrt-to-plan --split-input-file | filecheck %s
+
+// A late algorithm reads the argument and fills the result directly; what is between is placed.
+func.func @main(%x: tensor<4xf32> {pfrt.name = "x"}) -> (tensor<4xf32> {pfrt.name = "y"}) {
+  %a = pfrt.relu %x : tensor<4xf32> -> tensor<4xf32>
+  %y = pfrt.neg %a : tensor<4xf32> -> tensor<4xf32>
+  func.return %y : tensor<4xf32>
+}
+// CHECK: func.func @main(%x: memref<4xf32> {pfrt.name = "x"}) -> (memref<4xf32> {pfrt.name = "y"})
+// CHECK-NEXT: %a = plan.alloc : memref<4xf32>
+// CHECK-NEXT: plan.call @relu(%x) into(%a) : (memref<4xf32>) into(memref<4xf32>)
+// CHECK-NEXT: %y = plan.new : memref<4xf32>
+// CHECK-NEXT: plan.call @neg(%a) into(%y)
+// CHECK-NEXT: func.return %y : memref<4xf32>
+
+// -----
+
+// Shapes known at run time only: calls own their results.
+func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %y = pfrt.relu %x : tensor<?xf32> -> tensor<?xf32>
+  func.return %y : tensor<?xf32>
+}
+// CHECK: %y = plan.call @relu(%x) : (memref<?xf32>) -> memref<?xf32>
+// CHECK-NEXT: func.return %y
+
+// -----
+
+// A bound algorithm gets one copy of an argument for all its uses, and its result is copied out.
+func.func @main(%x: tensor<1x2x3x3xf32>, %w: tensor<2x2x1x1xf32>) -> tensor<1x2x3x3xf32> {
+  %a = pfrt.conv %x, %w : (tensor<1x2x3x3xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x3x3xf32>
+  %b = pfrt.conv %a, %w : (tensor<1x2x3x3xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x3x3xf32>
+  func.return %b : tensor<1x2x3x3xf32>
+}
+// CHECK: plan.call @copy(%x)
+// CHECK: plan.call @copy(%w) into([[W:%.*]]) :
+// CHECK: plan.call @conv_gemm_1x1({{.*}}, [[W]]) into(%a)
+// CHECK-NEXT: %b = plan.alloc
+// CHECK-NEXT: plan.call @conv_gemm_1x1(%a, [[W]]) into(%b)
+// CHECK-NEXT: [[Y:%.*]] = plan.new
+// CHECK-NEXT: plan.call @copy(%b) into([[Y]])
+// CHECK-NEXT: func.return [[Y]]
+
+// -----
+
+// Other windows are unfolded to columns; only pads need a padded input. The bias is absent.
+func.func @main(%x: tensor<2x2x4x4xf32>) -> tensor<2x1x1x1xf32> {
+  %w = pfrt.constant dense<1.0> : tensor<2x2x3x3xf32>
+  %v = pfrt.constant dense<1.0> : tensor<1x2x4x4xf32>
+  %a = pfrt.conv %x, %w {pads = array<i64: 1, 1, 1, 1>} : (tensor<2x2x4x4xf32>, tensor<2x2x3x3xf32>) -> tensor<2x2x4x4xf32>
+  %b = pfrt.conv %a, %v : (tensor<2x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<2x1x1x1xf32>
+  func.return %b : tensor<2x1x1x1xf32>
+}
+// CHECK: [[PADDED:%.*]] = plan.alloc : memref<2x2x6x6xf32>
+// CHECK-NEXT: [[COLUMNS:%.*]] = plan.alloc : memref<2x3x3x4x4xf32>
+// CHECK-NEXT: plan.call @conv_im2col({{.*}}, %w) into(%a) scratch([[PADDED]], [[COLUMNS]]) {{.*}}absent = array<i64: 2>
+// CHECK: [[COLUMNS:%.*]] = plan.alloc : memref<2x4x4x1x1xf32>
+// CHECK-NEXT: plan.call @conv_im2col(%a, %v) into(%b) scratch([[COLUMNS]])
+
+// -----
+
+// A window that hangs over the end reads a padded input too.
+func.func @main(%x: tensor<1x1x4xf32>) -> tensor<1x1x2xf32> {
+  %y = pfrt.max_pool %x {kernel_shape = array<i64: 3>, strides = array<i64: 2>, ceil_mode = true} : tensor<1x1x4xf32> -> tensor<1x1x2xf32>
+  func.return %y : tensor<1x1x2xf32>
+}
+// CHECK: [[PADDED:%.*]] = plan.alloc : memref<1x1x5xf32>
+// CHECK-NEXT: plan.call @max_pool({{.*}}) into(%y) scratch([[PADDED]])
+
+// -----
+
+// Constant statistics are folded into scale and shift once; others in every run.
+func.func @main(%x: tensor<1x2xf32>, %m: tensor<2xf32>) -> tensor<1x2xf32> {
+  %c = pfrt.constant dense<1.0> : tensor<2xf32>
+  %a = pfrt.batch_normalization %x, %c, %c, %c, %c : (tensor<1x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  %b = pfrt.batch_normalization %a, %c, %c, %m, %c : (tensor<1x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  func.return %b : tensor<1x2xf32>
+}
+// CHECK: plan.call @batch_normalization_folded(
+// CHECK: plan.call @batch_normalization(
+
+// -----
+
+// An element type that NumPy does not compute in goes to the kernel, which fills the buffer too.
+func.func @main(%x: tensor<4xbf16>) -> tensor<4xbf16> {
+  %y = pfrt.tanh %x : tensor<4xbf16> -> tensor<4xbf16>
+  func.return %y : tensor<4xbf16>
+}
+// CHECK: %y = plan.new
+// CHECK-NEXT: plan.call @tanh(%x) into(%y) : (memref<4xbf16>) into(memref<4xbf16>)
+
+// -----
+
+// A reshape is a view. Its memory is not its own, so it is copied when it leaves.
+func.func @main(%x: tensor<4xf32>) -> tensor<2x2xf32> {
+  %a = pfrt.relu %x : tensor<4xf32> -> tensor<4xf32>
+  %y = pfrt.reshape %a {shape = array<i64: 2, 2>} : (tensor<4xf32>) -> tensor<2x2xf32>
+  func.return %y : tensor<2x2xf32>
+}
+// CHECK: %y = plan.reshape %a : memref<4xf32> -> memref<2x2xf32>
+// CHECK-NEXT: [[Y:%.*]] = plan.new : memref<2x2xf32>
+// CHECK-NEXT: plan.call @copy(%y) into([[Y]])
+
+// -----
+
+// Arguments, constants, and what leaves already are copied when they leave.
+func.func @main(%x: tensor<2xf32>, %z: tensor<?xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<?xf32>) {
+  %c = pfrt.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %a = pfrt.relu %x : tensor<2xf32> -> tensor<2xf32>
+  func.return %x, %c, %a, %a, %z : tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<?xf32>
+}
+// CHECK: plan.call @copy(%x) into([[X:%.*]]) :
+// CHECK: plan.call @copy(%c) into([[C:%.*]]) :
+// CHECK: plan.call @copy(%a) into([[A:%.*]]) :
+// CHECK: [[Z:%.*]] = plan.call @copy(%z) : (memref<?xf32>) -> memref<?xf32>
+// CHECK: func.return [[X]], [[C]], %a, [[A]], [[Z]]
+
+// -----
+
+// A large fill of a known value is a constant that holds one element.
+func.func @main(%x: tensor<1x1000xf32>) -> tensor<1x3000xf32> {
+  %w = pfrt.constant_of_shape {shape = array<i64: 1000, 3000>, value = dense<2.0> : tensor<1xf32>} : () -> tensor<1000x3000xf32>
+  %y = pfrt.matmul %x, %w : tensor<1x1000xf32>, tensor<1000x3000xf32> -> tensor<1x3000xf32>
+  func.return %y : tensor<1x3000xf32>
+}
+// CHECK: %w = plan.constant {value = dense<2.0{{.*}}> : tensor<1000x3000xf32>} : memref<1000x3000xf32>
+
+// -----
+
+// A value from outside a branch is copied when the branch yields it; results of an if are owned.
+func.func @main(%c: tensor<i1>, %x: tensor<2xf32>) -> tensor<2xf32> {
+  %y = pfrt.if %c -> (tensor<2xf32>) {
+    pfrt.yield %x : tensor<2xf32>
+  } else {
+    %a = pfrt.neg %x : tensor<2xf32> -> tensor<2xf32>
+    pfrt.yield %a : tensor<2xf32>
+  } : tensor<i1>
+  func.return %y : tensor<2xf32>
+}
+// CHECK: %y = plan.if %c -> (memref<2xf32>) {
+// CHECK-NEXT: [[X:%.*]] = plan.new
+// CHECK-NEXT: plan.call @copy(%x) into([[X]])
+// CHECK-NEXT: plan.yield [[X]]
+// CHECK: %a = plan.new
+// CHECK-NEXT: plan.call @neg(%x) into(%a)
+// CHECK-NEXT: plan.yield %a
+// CHECK: func.return %y
+
+// -----
+
+// A loop takes over what it carries first, and a carried value that is yielded again is copied.
+func.func @main(%m: tensor<i64>, %x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  %a = pfrt.neg %x : tensor<2xf32> -> tensor<2xf32>
+  %y, %z = pfrt.loop trip(%m) carry(%a, %a) -> (tensor<2xf32>, tensor<2xf32>) {
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %v: tensor<2xf32>, %w: tensor<2xf32>):
+    %n = pfrt.exp %v : tensor<2xf32> -> tensor<2xf32>
+    pfrt.yield %go, %n, %w : tensor<i1>, tensor<2xf32>, tensor<2xf32>
+  } : trip tensor<i64> carry(tensor<2xf32>, tensor<2xf32>)
+  func.return %y, %z : tensor<2xf32>, tensor<2xf32>
+}
+// CHECK: %a = plan.new
+// CHECK: plan.call @copy(%a) into([[A:%.*]]) :
+// CHECK-NEXT: %y, %z = plan.loop trip(%m) carry(%a, [[A]])
+// CHECK: %n = plan.new
+// CHECK: plan.call @copy(%w) into([[W:%.*]]) :
+// CHECK-NEXT: plan.yield {{.*}}, %n, [[W]]
+// CHECK: func.return %y, %z
+
+// -----
+
+// A check is a call without results.
+func.func @main(%x: tensor<2xf32>) {
+  check.expect_close %x, %x : tensor<2xf32>
+  func.return
+}
+// CHECK: plan.call @check_expect_close(%x, %x) {params = {{.*}}} : (memref<2xf32>, memref<2xf32>)
+// CHECK-NEXT: func.return
+
+// -----
+
+// Every function is lowered, and the calls between them.
+func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %y = func.call @helper(%x) : (tensor<2xf32>) -> tensor<2xf32>
+  func.return %y : tensor<2xf32>
+}
+func.func @helper(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %y = pfrt.relu %x : tensor<2xf32> -> tensor<2xf32>
+  func.return %y : tensor<2xf32>
+}
+// CHECK: %y = func.call @helper(%x) : (memref<2xf32>) -> memref<2xf32>
+// CHECK-NEXT: func.return %y
+// CHECK: func.func @helper(%x: memref<2xf32>) -> memref<2xf32>

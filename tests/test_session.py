@@ -1,0 +1,239 @@
+"""The session API: what a program written for ONNX Runtime relies on."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyflame_rt as rt
+
+DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits"
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.load(DIGITS / "test.npz")["images"]
+
+
+@pytest.fixture
+def session() -> rt.InferenceSession:
+    return rt.InferenceSession(DIGITS / "cnn.onnx")
+
+
+def test_describes_inputs_outputs_and_model(session: rt.InferenceSession) -> None:
+    """Names, ONNX type strings and symbolic dimensions are those of the file."""
+    (image,), (logits,) = session.get_inputs(), session.get_outputs()
+    assert (image.name, image.type, image.shape) == ("images", "tensor(float)", ["N", 1, 8, 8])
+    assert (logits.name, logits.type, logits.shape) == ("logits", "tensor(float)", ["N", 10])
+    assert session.get_modelmeta().producer_name == "pytorch"
+    assert session.get_providers() == rt.get_available_providers() == ["CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize("source", [str, Path, lambda p: Path(p).read_bytes()])
+def test_loads_paths_and_bytes(source: object, images: np.ndarray) -> None:
+    path = DIGITS / "mlp.onnx"
+    session = rt.InferenceSession(source(path))  # type: ignore[operator]
+    assert session.run(None, {"images": images[:2]})[0].shape == (2, 10)
+
+
+def test_a_graph_built_by_hand_runs() -> None:
+    graph = rt.Graph("two_layers")
+    graph.add_input("x", np.float32, ["N", 2])
+    graph.add_initializer("w", np.eye(2, dtype=np.float32) * 3)
+    graph.add_node("MatMul", ["x", "w"], ["h"], "mm")
+    graph.add_node("LeakyRelu", ["h"], ["y"], "act", alpha=0.5)
+    graph.add_output("y", np.float32, ["N", 2])
+    session = rt.InferenceSession(graph)
+    (y,) = session.run(None, {"x": np.array([[1, -1]], np.float32)})
+    np.testing.assert_array_equal(y, [[3, -1.5]])
+    viewed = session.graph()
+    assert [node.op_type for node in viewed.nodes] == ["MatMul", "LeakyRelu"]
+    assert viewed.nodes[1].name == "act" and viewed.nodes[1].inputs == ("h",)
+    assert viewed.nodes[1].attributes["alpha"] == 0.5
+    np.testing.assert_array_equal(viewed.initializers["w"], np.eye(2) * 3)
+
+
+def test_output_names_select_reorder_and_repeat(images: np.ndarray) -> None:
+    session = rt.InferenceSession(DIGITS / "mlp.onnx")
+    twice = session.run(["logits", "logits"], {"images": images[:1]})
+    assert not np.shares_memory(*twice)
+    np.testing.assert_array_equal(*twice)
+    assert len(session.run([], {"images": images[:1]})) == 1
+
+
+def test_feeds_of_any_layout_give_the_same_answer(
+    session: rt.InferenceSession, images: np.ndarray
+) -> None:
+    """Strides, byte order, read-only memory and lists do not change a result."""
+    batch = images[:3]
+    for _ in range(2):
+        (expected,) = session.run(None, {"images": batch})
+    frozen = batch.copy()
+    frozen.flags.writeable = False
+    unaligned = np.frombuffer(b"x" + batch.tobytes(), np.uint8)[1:].view(np.float32)
+    variants = [
+        np.asfortranarray(batch),
+        np.repeat(batch, 2, axis=0)[::2],
+        batch[::-1][::-1],
+        batch.astype(">f4"),
+        frozen,
+        unaligned.reshape(batch.shape),
+        batch.tolist(),
+    ]
+    for variant in variants:
+        np.testing.assert_array_equal(session.run(None, {"images": variant})[0], expected)
+
+
+def test_results_are_fresh_and_writable(session: rt.InferenceSession, images: np.ndarray) -> None:
+    feed = {"images": images[:2]}
+    first = session.run(None, feed)[0]
+    kept = first.copy()
+    first[:] = 0
+    second = session.run(None, feed)[0]
+    assert not np.shares_memory(first, second)
+    np.testing.assert_allclose(second, kept, rtol=1e-5)
+
+
+def test_signatures_that_come_back_are_specialised(
+    session: rt.InferenceSession, images: np.ndarray
+) -> None:
+    """The dynamic plan serves a new signature, a plan of its own the second run, few are kept."""
+    feed = {"images": images[:4]}
+    assert session.pipeline_for(feed) == session.pipeline
+    first = session.run(None, feed)
+    assert session.pipeline_for(feed) == session.pipeline
+    second = session.run(None, feed)
+    assert 'pfrt-specialize-shapes{shapes="images=4x1x8x8"}' in session.pipeline_for(feed)
+    np.testing.assert_allclose(first[0], second[0], rtol=1e-5, atol=1e-5)
+    for batch in range(1, 12):
+        for _ in range(2):
+            session.run(None, {"images": images[:batch]})
+    assert len(session._specialized) == session.get_session_options().max_specialized_plans
+
+
+def test_an_empty_batch_runs(session: rt.InferenceSession, images: np.ndarray) -> None:
+    for _ in range(3):
+        assert session.run(None, {"images": images[:0]})[0].shape == (0, 10)
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_levels_agree(level: int, images: np.ndarray) -> None:
+    options = rt.SessionOptions()
+    options.optimization_level = level
+    session = rt.InferenceSession(DIGITS / "cnn.onnx", options)
+    expected = rt.InferenceSession(DIGITS / "cnn.onnx").run(None, {"images": images[:5]})
+    for _ in range(3):
+        (logits,) = session.run(None, {"images": images[:5]})
+        np.testing.assert_allclose(logits, expected[0], rtol=1e-4, atol=1e-4)
+
+
+def test_both_spellings_of_the_level_set_one_value() -> None:
+    options = rt.SessionOptions()
+    assert options.optimization_level == 2
+    options.graph_optimization_level = rt.GraphOptimizationLevel.ORT_ENABLE_ALL
+    assert options.optimization_level == 3
+    options.optimization_level = 0
+    assert options.graph_optimization_level == rt.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+
+@pytest.mark.parametrize(
+    ("feed", "error", "text"),
+    [
+        ({}, rt.InputError, "Required inputs (['images']) are missing"),
+        ({"image": 1}, rt.InputError, "Required inputs (['images']) are missing"),
+        ({"images": None}, rt.InputError, 'input "images": cannot be fed from NoneType'),
+        ({"images": np.zeros((1, 1, 8, 8))}, rt.DTypeMismatchError, "Actual: (tensor(double))"),
+        ({"images": np.zeros((8, 8), "f4")}, rt.ShapeMismatchError, "Got: 2 Expected: 4"),
+        ({"images": np.zeros((1, 1, 8, 9), "f4")}, rt.ShapeMismatchError, "index: 3 Got: 9"),
+        ({"images": [["a"]]}, rt.InputError, "cannot become an array"),
+        ({"images": np.zeros((1, 1, 8, 8), "f4"), "imagse": 1}, rt.InputError, 'mean "images"'),
+    ],
+)
+def test_wrong_inputs_are_named(
+    session: rt.InferenceSession, feed: dict[str, object], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as caught:
+        session.run(None, feed)
+    assert text in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_wrong_outputs_are_named(session: rt.InferenceSession, images: np.ndarray) -> None:
+    with pytest.raises(rt.InputError, match='no output "logit"; outputs are logits'):
+        session.run(["logit"], {"images": images[:1]})
+    with pytest.raises(rt.InputError, match="must be a list of names"):
+        session.run("logits", {"images": images[:1]})
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "text"),
+    [
+        (None, rt.ModelNotFoundError, "no such file"),
+        (b"", rt.InvalidModelError, "model.onnx"),
+        (b"\x00not a model\xff", rt.InvalidModelError, "model.onnx"),
+    ],
+)
+def test_bad_files_are_named(
+    tmp_path: Path, content: bytes | None, error: type[Exception], text: str
+) -> None:
+    path = tmp_path / "model.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(error, match=text):
+        rt.InferenceSession(path)
+    assert issubclass(rt.ModelNotFoundError, FileNotFoundError)
+
+
+def test_bad_options_and_sources_are_named() -> None:
+    options = rt.SessionOptions()
+    options.device = "tpu"
+    options.optimization_level = 7
+    assert len(options.validate()) == 2
+    with pytest.raises(rt.ValidationError, match='device "tpu" is not available'):
+        rt.InferenceSession(DIGITS / "mlp.onnx", options)
+    with pytest.raises(rt.InputError, match="cannot load a model from int"):
+        rt.InferenceSession(3)  # type: ignore[arg-type]
+    with pytest.raises(rt.UnsupportedFormatError, match=r"\.xyz"):
+        rt.InferenceSession("model.xyz")
+
+
+def test_unknown_providers_warn_and_fall_back() -> None:
+    with pytest.warns(UserWarning, match="FooExecutionProvider"):
+        rt.InferenceSession(DIGITS / "mlp.onnx", providers=["FooExecutionProvider"])
+
+
+def test_threads_share_a_session(session: rt.InferenceSession, images: np.ndarray) -> None:
+    """Concurrent runs, on the dynamic and on specialised plans, do not disturb each other."""
+    expected = session.run(None, {"images": images[:64]})[0]
+    wrong: list[int] = []
+
+    def work(index: int) -> None:
+        for k in range(20):
+            start = (index * 7 + k) % 56
+            (logits,) = session.run(None, {"images": images[start : start + 8]})
+            if not np.allclose(logits, expected[start : start + 8], rtol=1e-3, atol=1e-3):
+                wrong.append(start)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("specialized", [False, True])
+def test_reproducer_gives_the_same_bytes(
+    tmp_path: Path, images: np.ndarray, specialized: bool
+) -> None:
+    """`pfrt-opt` and `pfrt-run` on a saved reproducer give byte for byte what the session gave."""
+    session = rt.InferenceSession(DIGITS / "cnn.onnx")
+    feed = {"images": images[:6]}
+    for _ in range(3 if specialized else 1):
+        expected = session.run(None, feed)[0]
+    session.save_reproducer(tmp_path, feed)
+    subprocess.run(["sh", tmp_path / "run.sh"], check=True)
+    assert np.load(tmp_path / "outputs.npz")["logits"].tobytes() == expected.tobytes()

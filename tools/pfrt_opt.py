@@ -1,0 +1,318 @@
+"""`pfrt-opt`: read a model or IR, run a pass pipeline, print or write the result."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NoReturn, cast
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.targets.mlir import MLIRTarget
+from xdsl.utils.exceptions import ShrinkException
+from xdsl.utils.target import Target
+from xdsl.xdsl_opt_main import xDSLOptMain
+
+from pyflame_rt import (
+    __version__,
+    module_files,
+    pass_options,
+    pipeline_syntax,
+    pipelines,
+    reproducer,
+)
+from pyflame_rt.errors import InvalidModelError, ModelNotFoundError, PyFlameRTError, ValidationError
+from pyflame_rt.tools.command import FAILURE, UsageError, guarded
+from pyflame_rt.universe import multiverse
+
+if TYPE_CHECKING:
+    from pyflame_rt.dialects.pfrt.attributes import WeightAttr
+
+PROGRAM = "pfrt-opt"
+SPLIT = "// -----"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of the input; `data` is None for a file that is read as a whole."""
+
+    name: str
+    data: bytes | None
+    line_offset: int = 0
+
+
+class PfrtOptMain(xDSLOptMain):
+    """xDSL's optimizer driver with models as input, weights, dumps, and one-line errors."""
+
+    version_format = f"{PROGRAM} {__version__} (xdsl {{xdsl_version}})"
+
+    def register_all_dialects(self) -> None:
+        for name, factory in multiverse().all_dialects.items():
+            self.ctx.register_dialect(name, factory)
+
+    def register_all_passes(self) -> None:
+        self.available_passes.update(multiverse().all_passes)
+
+    def register_all_targets(self) -> None:
+        self.available_targets.update(multiverse().all_targets)
+
+    def register_all_frontends(self) -> None:
+        for suffix in module_files.loaders():
+            self.available_frontends[suffix.removeprefix(".")] = _unused_frontend
+
+    def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
+        super().register_all_arguments(arg_parser)
+        arg_parser.prog = PROGRAM
+        setattr(arg_parser, "error", _usage_error)  # noqa: B010
+        arg_parser.add_argument(
+            "--weights", metavar="FILE", help="weights side file for IR that names weights"
+        )
+        arg_parser.add_argument(
+            "--dump-ir", metavar="DIR", help="write the IR before and after each pass to a folder"
+        )
+        arg_parser.add_argument(
+            "--reproducer",
+            metavar="FILE.mlir",
+            help="write the input with its weights and the pipeline, before running it",
+        )
+        arg_parser.add_argument(
+            "--run-reproducer",
+            action="store_true",
+            help="run the pipeline that the input's first line holds",
+        )
+
+    def setup_pipeline(self) -> None:
+        args = self.args
+        if args.run_reproducer:
+            if args.passes or args.input_file is None:
+                raise UsageError("--run-reproducer takes a file and no pipeline")
+            args.passes = reproducer.pipeline_of(args.input_file)
+        if args.reproducer and args.split_input_file:
+            raise UsageError("--reproducer and --split-input-file do not go together")
+        self.passes = pipelines.parse(args.passes, self.available_passes)
+        self.target = self._make_target()
+
+    def run(self) -> None:
+        """Process the input chunk by chunk. Raises PyFlameRTError."""
+        if self.args.weights is not None:
+            module_files.load_weights(self.args.weights, self.ctx)
+        texts: list[str] = []
+        weights: list[WeightAttr] = []
+        for index, chunk in enumerate(self.chunks()):
+            text = f"{SPLIT}\n" if index else ""
+            try:
+                module = self.processed(chunk, index)
+                text += self.printed(module)
+                if self.writes_ir:
+                    weights.extend(module_files.used_weights(module))
+            except PyFlameRTError as error:
+                if not self.is_expected(error):
+                    raise
+                print(f"{text}{error}")
+                continue
+            if self.args.output_file is None:
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            texts.append(text)
+        if self.args.output_file is not None:
+            module_files.write(self.args.output_file, "".join(texts), weights)
+
+    @property
+    def writes_ir(self) -> bool:
+        """Whether the output is a file of IR, which carries locations and has a side file."""
+        return self.args.output_file is not None and isinstance(self.target, MLIRTarget)
+
+    def is_expected(self, error: PyFlameRTError) -> bool:
+        """Whether the user asked for errors of this kind to be printed as results."""
+        if isinstance(error, InvalidModelError) and self.args.parsing_diagnostics:
+            return True
+        return self.args.verify_diagnostics
+
+    @property
+    def format(self) -> str:
+        """The input's format: `--frontend`, else its extension; IR on stdin."""
+        if self.args.frontend is not None:
+            return self.args.frontend
+        return "mlir" if self.is_stdin else Path(self.args.input_file).suffix[1:].lower()
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether the input is standard input."""
+        return self.args.input_file in (None, "-")
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The pieces of the input: one, or those that `// -----` lines separate."""
+        name = "stdin" if self.is_stdin else str(self.args.input_file)
+        data = sys.stdin.buffer.read() if self.is_stdin else None
+        if not self.args.split_input_file:
+            yield Chunk(name, data)
+            return
+        if self.format != "mlir":
+            raise UsageError("--split-input-file is for .mlir files")
+        line = 0
+        for piece in (_read(name) if data is None else data).split(SPLIT.encode()):
+            yield Chunk(name, piece, line)
+            line += piece.count(b"\n")
+
+    def processed(self, chunk: Chunk, index: int) -> ModuleOp:
+        """The module of a chunk after all passes."""
+        args = self.args
+        module = self.parsed(chunk)
+        if not args.disable_verify:
+            try:
+                pipelines.verify_module(module)
+            except ValidationError as error:
+                where = chunk.name if error.where is None else f"{chunk.name}: {error.where}"
+                raise ValidationError(error.message, where=where) from error
+        if args.reproducer is not None:
+            reproducer.save(module, args.reproducer, pipelines.to_text(self.passes))
+        pipelines.run(
+            self.ctx,
+            module,
+            self.passes,
+            self.observer(module, index),
+            verify_each=not args.disable_verify,
+        )
+        return module
+
+    def parsed(self, chunk: Chunk) -> ModuleOp:
+        """The module of a chunk, by the input's extension or `--frontend`."""
+        if self.format != "mlir":
+            if chunk.data is None:
+                return module_files.load(chunk.name, self.ctx, format=self.format)
+            return module_files.load_bytes(chunk.data, chunk.name)
+        if not self.is_stdin:
+            module_files.load_weights_beside(chunk.name, self.ctx)
+        return module_files.parse(
+            _read(chunk.name) if chunk.data is None else chunk.data,
+            self.ctx,
+            chunk.name,
+            line_offset=chunk.line_offset,
+            implicit_module=not self.args.no_implicit_module,
+        )
+
+    def observer(self, module: ModuleOp, index: int) -> pipelines.AfterPass:
+        """What happens after each pass: dumps, timing, printing."""
+        args = self.args
+        observers: list[pipelines.AfterPass] = []
+        if args.time_passes:
+            observers.append(_Timer())
+        if args.dump_ir is not None:
+            from pyflame_rt.ir_dump import IRDump
+
+            folder = Path(args.dump_ir)
+            dump = IRDump(folder / f"split_{index}" if args.split_input_file else folder)
+            dump.input(module)
+            observers.append(dump.after)
+        if args.print_between_passes:
+            observers.append(_print_after)
+
+        def after(instance: ModulePass, module: ModuleOp) -> None:
+            for observer in observers:
+                observer(instance, module)
+
+        return after
+
+    def printed(self, module: ModuleOp) -> str:
+        """The module in the form of the chosen target."""
+        if self.target is None:
+            return self.output_resulting_program(module)
+        target = self.target
+        if isinstance(target, MLIRTarget):
+            locations = self.writes_ir and module_files.has_locations(module)
+            target = replace(target, print_debuginfo=target.print_debuginfo or locations)
+        output = StringIO()
+        try:
+            target.emit(self.ctx, module, output)
+        except PyFlameRTError:
+            raise
+        except Exception as error:
+            raise PyFlameRTError(
+                f"cannot print the module: {pipelines.one_line(error)}",
+                where=f"target {target.name}",
+            ) from None
+        return output.getvalue().rstrip("\n") + "\n"
+
+    def _make_target(self) -> Target | None:
+        args = self.args
+        (spec,) = pipeline_syntax.read(args.target)
+        factory = self.available_targets[spec.name]
+        if factory.__code__.co_argcount:
+            return None
+        try:
+            kind = cast(Callable[[], type[Target]], factory)()
+        except ImportError as error:
+            raise UsageError(
+                f"cannot be loaded: {error}", where=f"target {spec.name}", hint="install it"
+            ) from error
+        target = pass_options.build(kind, spec.options)
+        if not isinstance(target, MLIRTarget):
+            return target
+        return replace(
+            target,
+            print_generic_format=target.print_generic_format or args.print_op_generic,
+            print_properties_as_attributes=(
+                target.print_properties_as_attributes or args.print_no_properties
+            ),
+            print_debuginfo=target.print_debuginfo or args.print_debuginfo,
+            syntax_highlight=target.syntax_highlight or args.syntax_highlight,
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool; the exit code: 0 fine, 1 bad input or a failed pass, 2 a wrong command line."""
+    return guarded(PROGRAM, lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    tool = PfrtOptMain(f"{PROGRAM}: run passes on models and IR", arguments)
+    try:
+        tool.run()
+    except PyFlameRTError as error:
+        if not tool.args.shrink or not isinstance(error.__cause__, ShrinkException):
+            raise
+        print("Success, can shrink")
+        return 0
+    if tool.args.shrink:
+        print("Failure, can't shrink")
+        return FAILURE
+    return 0
+
+
+class _Timer:
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __call__(self, instance: ModulePass, module: ModuleOp) -> None:
+        elapsed = time.perf_counter() - self.start
+        print(f"{PROGRAM}: {instance.name}: {elapsed * 1e3:.1f} ms", file=sys.stderr)
+        self.start = time.perf_counter()
+
+
+def _print_after(instance: ModulePass, module: ModuleOp) -> None:
+    print(f"IR after {instance.name}:\n{module_files.to_text(module, locations=False)}\n")
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        why = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise ModelNotFoundError(f"{why}".lower(), where=path, hint="check the path") from error
+
+
+def _usage_error(message: str) -> NoReturn:
+    raise UsageError(message, hint=f"{PROGRAM} --help explains the options")
+
+
+def _unused_frontend(stream: IO[bytes]) -> ModuleOp:
+    raise NotImplementedError("inputs are read by module_files")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

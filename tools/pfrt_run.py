@@ -1,0 +1,366 @@
+"""`pfrt-run`: run a model or IR, feed it, compare, inspect and time it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import click
+import numpy as np
+import numpy.typing as npt
+from click.core import ParameterSource
+
+from pyflame_rt import (
+    __version__,
+    array_files,
+    compiler,
+    feeds,
+    inspection,
+    model_runs,
+    random_inputs,
+    timing,
+)
+from pyflame_rt.comparison import Difference, Tolerance, compare_all, worst
+from pyflame_rt.compiler import Program, TensorSpec
+from pyflame_rt.errors import InputError, InvalidModelError
+from pyflame_rt.tools import onnxruntime_values
+from pyflame_rt.tools.command import FAILURE, USAGE, UsageError, guarded
+from pyflame_rt.tools.progress import stage
+
+Array: TypeAlias = npt.NDArray[Any]
+
+PROGRAM = "pfrt-run"
+_BENCH_RUNS = 100
+_SHOWN_LAYERS = 5
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    model: str
+    weights: str | None
+    backend: str
+    pipeline: str | None
+    opt_level: int | None
+    dynamic: bool
+    input: tuple[str, ...]
+    inputs: str | None
+    test_data: str | None
+    random_seed: int
+    seed_given: bool
+    dim: tuple[str, ...]
+    output: str | None
+    expect: str | None
+    rtol: float
+    atol: float
+    compare: str | None
+    per_layer: bool
+    inspect: bool
+    bench: int | None
+    json: bool
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """Of every comparison."""
+        return Tolerance(self.rtol, self.atol)
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Sizes of symbolic dimensions. Raises UsageError."""
+        sizes: dict[str, int] = {}
+        for text in self.dim:
+            name, _, size = text.rpartition("=")
+            if not name or not size.isdecimal() or len(size) > 9:
+                raise UsageError(f'--dim takes NAME=SIZE, got "{text}"')
+            sizes[name] = int(size)
+        return sizes
+
+
+class Report:
+    """What is said on stdout: lines as they come, or one JSON object at the end."""
+
+    def __init__(self, as_json: bool):
+        self.as_json = as_json
+        self.values: dict[str, object] = {}
+        self.good = True
+
+    def add(self, key: str, value: object, *lines: str) -> None:
+        """A result: for the JSON object, and in words."""
+        self.values[key] = value
+        if not self.as_json:
+            for line in lines:
+                print(line)
+
+    def verdict(self, key: str, differences: Sequence[Difference], against: str) -> None:
+        """The result of a comparison, which decides the exit code."""
+        good = all(d.agrees for d in differences)
+        self.good &= good
+        lines = [f"{against}: {'agrees' if good else 'DIFFERS'}", *(f"  {d}" for d in differences)]
+        self.add(key, {"agrees": good, "values": [d.as_json() for d in differences]}, *lines)
+
+    def finish(self) -> int:
+        """Print the JSON object, if asked for; the exit code."""
+        if self.as_json:
+            print(json.dumps(self.values, indent=2, ensure_ascii=False))
+        return 0 if self.good else FAILURE
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model", type=click.Path())
+@click.option("-i", "--input", metavar="NAME=FILE", multiple=True, help="An input: .npy or .pb.")
+@click.option("--inputs", metavar="FILE.npz", help="Inputs by name.")
+@click.option("--test-data", metavar="DIR", help="ONNX test data: input_*.pb, output_*.pb.")
+@click.option("--random-seed", type=click.IntRange(0), default=0, metavar="N",
+              help="Random arrays for inputs that are not given; the default without any.")  # fmt: skip
+@click.option("--dim", metavar="NAME=N", multiple=True, help="Size of a symbolic dimension.")
+@click.option("--output", metavar="FILE.npz|DIR", help="Where outputs go.")
+@click.option("--expect", metavar="FILE.npz|DIR", help="Outputs to compare with.")
+@click.option("--rtol", type=click.FloatRange(0), default=Tolerance.rtol, show_default=True)
+@click.option("--atol", type=click.FloatRange(0), default=Tolerance.atol, show_default=True)
+@click.option("--compare", type=click.Choice(["onnxruntime", "reference"]),
+              help="Run that as well, and compare.")  # fmt: skip
+@click.option("--per-layer", is_flag=True, help="With --compare: every value by its name.")
+@click.option("--inspect", is_flag=True, help="Describe the model; run nothing.")
+@click.option("--bench", type=click.IntRange(1), is_flag=False, flag_value=_BENCH_RUNS,
+              metavar="[N]", help=f"Time N runs ({_BENCH_RUNS}).")  # fmt: skip
+@click.option("--json", is_flag=True, help="Print one JSON object.")
+@click.option("--backend", type=click.Choice(["numpy", "reference"]), default="numpy",
+              show_default=True)  # fmt: skip
+@click.option("--pipeline", metavar="TEXT", help="Passes to run first, as for pfrt-opt.")
+@click.option("--opt-level", type=click.IntRange(0, 3), help="Optimization level.")
+@click.option("--dynamic", is_flag=True, help="Keep dynamic dimensions when compiling.")
+@click.option("--weights", metavar="FILE", help="Weights side file for IR.")
+@click.version_option(__version__, message=f"{PROGRAM} %(version)s")
+@click.pass_context
+def command(context: click.Context, **values: Any) -> int:
+    """Run MODEL: .onnx, .onnxtxt, or .mlir at any level of lowering.
+
+    IR without @main but with functions that take nothing is a test: each is run. Exit code 0:
+    fine, 1: a run failed or outputs differ, 2: bad input or command line.
+    """
+    given = context.get_parameter_source("random_seed") is not ParameterSource.DEFAULT
+    return _run(Options(**values, seed_given=given))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool; the exit code."""
+
+    def body() -> int:
+        try:
+            code = command.main(arguments, PROGRAM, standalone_mode=False)
+        except click.ClickException as error:
+            raise UsageError(
+                error.format_message(), hint=f"{PROGRAM} --help explains the options"
+            ) from error
+        except click.exceptions.Abort as error:
+            raise KeyboardInterrupt from error
+        return code if isinstance(code, int) else 0
+
+    return guarded(PROGRAM, body, bad_input=USAGE)
+
+
+def _run(options: Options) -> int:
+    _check(options)
+    report = Report(options.json)
+    if options.inspect:
+        found = inspection.inspect(options.model, options.dims, options.weights)
+        report.add("inspection", found.as_json(), *found.lines())
+        return report.finish()
+    with stage(PROGRAM, f"loading {options.model}"):
+        program = compiler.load(options.model, weights=options.weights)
+    tests = model_runs.argumentless_functions(program.module)
+    if tests:
+        return _run_tests(program, tests, options, report)
+    if not model_runs.has_main(program.module):
+        raise InvalidModelError(
+            "has no function @main, and none that takes nothing", where=options.model
+        )
+    inputs, outputs = compiler.signature(program.module)
+    feed = feeds.prepare(_feed(options, inputs), inputs)
+    named = {spec.name: array for spec, array in zip(inputs, feed, strict=True)}
+    pipeline = _pipeline(options, program, inputs, feed)
+    with stage(PROGRAM, "compiling"):
+        model = model_runs.compile_program(program, options.backend, pipeline)
+    with stage(PROGRAM, "running"):
+        results = model.run(feed)
+    values = {spec.name: array for spec, array in zip(outputs, results, strict=True)}
+    if options.output is not None:
+        array_files.write_outputs(options.output, values)
+    lines = [_summary(spec, values[spec.name]) for spec in outputs]
+    report.add("outputs", [_shape_of(s, values[s.name]) for s in outputs], *lines)
+    _expect(options, report, outputs, values)
+    _compare(options, report, program, pipeline, named, values)
+    if options.bench is not None:
+        runs = options.bench
+        with stage(PROGRAM, f"timing {runs} runs"):
+            times = timing.measure(lambda: model.run(feed), runs)
+        report.add("bench", times.as_json(), f"{options.backend}: {times}")
+    return report.finish()
+
+
+def _check(options: Options) -> None:
+    if options.per_layer and options.compare is None:
+        raise UsageError("--per-layer goes with --compare")
+    if options.pipeline is not None and options.opt_level is not None:
+        raise UsageError("--pipeline and --opt-level exclude each other")
+    if options.test_data is not None and options.expect is not None:
+        raise UsageError("--test-data brings what --expect would name")
+
+
+def _run_tests(program: Program, tests: Sequence[str], options: Options, report: Report) -> int:
+    outcomes = model_runs.run_tests(program, tests, options.backend, options.pipeline)
+    for name, why in outcomes.items():
+        report.good &= why is None
+        report.add(f"@{name}", why or "passed", f"@{name}: {why or 'passed'}")
+    return report.finish()
+
+
+def _feed(options: Options, specs: Sequence[TensorSpec]) -> dict[str, Array]:
+    feed: dict[str, Array] = {}
+    if options.test_data is not None:
+        feed |= array_files.read_recorded(options.test_data, "input", specs)
+    if options.inputs is not None:
+        feed |= array_files.read_archive(options.inputs)
+    for text in options.input:
+        name, path = _named_file(text, specs)
+        feed[name] = array_files.read_array(path)
+    declared = {spec.name: spec.dtype for spec in specs}
+    feed = {n: array_files.as_declared(a, declared.get(n, a.dtype)) for n, a in feed.items()}
+    if feed and not options.seed_given:
+        return feed
+    missing = [spec for spec in specs if spec.name not in feed]
+    generator = np.random.default_rng(options.random_seed)
+    for spec, shape in zip(
+        missing, random_inputs.resolve_shapes(missing, options.dims), strict=True
+    ):
+        try:
+            feed[spec.name] = random_inputs.random_array(spec.dtype, shape, generator)
+        except (MemoryError, ValueError) as error:
+            raise InputError(
+                f"no random array of shape {list(shape)} can be made: {error}",
+                where=f'input "{spec.name}"',
+            ) from error
+    return feed
+
+
+def _named_file(text: str, specs: Sequence[TensorSpec]) -> tuple[str, str]:
+    # A name may contain "=".
+    for spec in specs:
+        if text.startswith(f"{spec.name}="):
+            return spec.name, text.removeprefix(f"{spec.name}=")
+    name, equals, path = text.partition("=")
+    if not equals:
+        raise UsageError(f'--input takes NAME=FILE, got "{text}"')
+    return name, path
+
+
+def _pipeline(
+    options: Options, program: Program, specs: Sequence[TensorSpec], feed: Sequence[Array]
+) -> str:
+    if options.pipeline is not None or compiler.is_lowered(program.module):
+        return options.pipeline or ""
+    level = options.opt_level
+    if level is None:
+        # The reference backend is the meaning of the model as it stands.
+        level = 0 if options.backend == "reference" else 2
+    text = compiler.optimization_pipeline(level)
+    is_static = all(spec.is_static for spec in specs)
+    if options.dynamic or is_static or options.backend == "reference":
+        return text
+    shapes = [array.shape for array in feed]
+    return compiler.join(text, compiler.specialization_pipeline(specs, shapes))
+
+
+def _expect(
+    options: Options,
+    report: Report,
+    specs: Sequence[TensorSpec],
+    values: Mapping[str, Array],
+) -> None:
+    source = options.expect or options.test_data
+    if source is None:
+        return
+    if options.expect is not None:
+        expected = array_files.read_outputs(source, specs)
+    else:
+        expected = array_files.read_recorded(source, "output", specs)
+    dtypes = {spec.name: spec.dtype for spec in specs}
+    for name in expected:
+        if name not in values:
+            raise InputError(
+                f'there is no output "{name}"',
+                where=source,
+                hint=f"outputs are {', '.join(values)}",
+            )
+    expected = {n: array_files.as_declared(a, dtypes[n]) for n, a in expected.items()}
+    report.verdict("expect", compare_all(values, expected, options.tolerance), source)
+
+
+def _compare(
+    options: Options,
+    report: Report,
+    program: Program,
+    pipeline: str,
+    inputs: Mapping[str, Array],
+    values: Mapping[str, Array],
+) -> None:
+    if options.compare is None:
+        return
+    with stage(PROGRAM, f"running {options.compare}"):
+        if options.compare == "onnxruntime":
+            expected = onnxruntime_values.run(options.model, inputs, layers=options.per_layer)
+        else:
+            expected = model_runs.reference_values(program, "", inputs, layers=options.per_layer)
+    if options.per_layer:
+        with stage(PROGRAM, "running layer by layer"):
+            values = {
+                **model_runs.reference_values(program, pipeline, inputs, layers=True),
+                **values,
+            }
+    differences = compare_all(values, expected, options.tolerance)
+    if not differences:
+        raise InputError(f"no value has a name that {options.compare} knows", where=options.model)
+    if options.per_layer:
+        _report_layers(report, differences, options.compare)
+    else:
+        report.verdict("compare", differences, options.compare)
+
+
+def _report_layers(report: Report, differences: tuple[Difference, ...], against: str) -> None:
+    bad = [d for d in differences if not d.agrees]
+    report.good &= not bad
+    largest = worst(differences)
+    lines = [f"{against}: {len(differences) - len(bad)} of {len(differences)} layers agree"]
+    if bad:
+        lines += [f"  first to differ: {d}" for d in bad[:1]]
+        lines += [f"  then: {d}" for d in bad[1:_SHOWN_LAYERS]]
+        lines += [f"  and {len(bad) - _SHOWN_LAYERS} more"] * (len(bad) > _SHOWN_LAYERS)
+    lines.append(f"  worst: {largest}")
+    result: dict[str, object] = {
+        "agrees": not bad,
+        "worst": largest.name if largest else None,
+        "values": [d.as_json() for d in differences],
+    }
+    report.add("compare", result, *lines)
+
+
+def _shape_of(spec: TensorSpec, array: Array) -> dict[str, object]:
+    return {"name": spec.name, "type": spec.type, "shape": list(array.shape)}
+
+
+def _summary(spec: TensorSpec, array: Array) -> str:
+    text = f"{spec.name}: {spec.type} {list(array.shape)}"
+    if array.size == 0 or array.dtype.kind == "c":
+        return text
+    wide = array.astype(np.float64) if array.dtype.kind not in "biu" else array
+    with np.errstate(all="ignore"):
+        low, high, mean = wide.min(), wide.max(), wide.mean()
+    return f"{text} min {low:.6g} max {high:.6g} mean {mean:.6g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
