@@ -54,10 +54,8 @@ class ArrayType:
         if len(shape) != value.ndim or any(
             d not in (n, DYNAMIC) for d, n in zip(shape, value.shape, strict=True)
         ):
-            declared = ["?" if d == DYNAMIC else d for d in shape]
-            raise ValueError(
-                f"{what} has shape {list(value.shape)}, declared {declared}".replace("'", "")
-            )
+            declared = ", ".join("?" if d == DYNAMIC else str(d) for d in shape)
+            raise ValueError(f"{what} has shape {list(value.shape)}, declared [{declared}]")
         return value
 
 

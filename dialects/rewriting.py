@@ -81,4 +81,4 @@ def failed(op: Operation, why: str, *, hint: str | None = None) -> PassFailed:
 
 def verify_failed(op: Operation, error: VerifyException) -> PassFailed:
     """A verifier's complaint as our error: one line, without xDSL's notes."""
-    return failed(op, str(error).splitlines()[0])
+    return failed(op, str(error).splitlines()[0].removeprefix(f"{op.name}: "))

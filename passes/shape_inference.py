@@ -75,6 +75,8 @@ def infer_op(op: Operation) -> None:
 def refine_results(op: PfrtOp) -> None:
     """Merge what is declared of an op's results with what its operands give."""
     try:
+        # Operands known better than when the module was verified may break a constraint.
+        op.check()
         inferred = op.infer_types()
     except VerifyException as error:
         raise verify_failed(op, error) from error

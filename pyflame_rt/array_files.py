@@ -46,12 +46,11 @@ def read_archive(path: StrPath) -> dict[str, Array]:
     """The arrays of a `.npz` file by name. Raises InputError."""
     source = _existing(path)
     try:
-        with np.load(source, allow_pickle=False) as archive:
+        with source.open("rb") as file:
+            archive: Any = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
-                raise InputError("holds one array, not an archive", where=str(path))
+                raise ValueError("it holds one array")
             return {name: archive[name] for name in archive.files}
-    except InputError:
-        raise
     except Exception as error:
         raise InputError(
             f"is not an .npz archive: {_first_line(error)}", where=str(path)

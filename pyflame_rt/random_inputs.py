@@ -55,8 +55,10 @@ def random_array(
             return (real + 1j * imaginary).astype(dtype)
         case _ if "int" in dtype.name:
             return generator.integers(0, 2, size).astype(dtype)
+        case _ if dtype == np.float64:
+            return generator.standard_normal(size)
         case _:
-            return generator.standard_normal(size).astype(dtype)
+            return generator.standard_normal(size, np.float32).astype(dtype, copy=False)
 
 
 def _resolved(spec: TensorSpec, dims: Mapping[str, int]) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from pyflame_rt.universe import make_context
 from pyflame_rt.weights import Weight, read_side_file, write_side_file
 
 MODEL = """\
-builtin.module attributes {pfrt.model = {graph_name = "g", version = 7 : i64}} {
+builtin.module attributes {pfrt.model = {graph_name = "gé \\0A", version = 7 : i64}} {
   func.func @main(%x: tensor<?x4xf32> {pfrt.name = "images", pfrt.dims = ["N", ""]} loc(unknown)) \
 -> (tensor<?x4xf32> {pfrt.name = "y", pfrt.dims = ["N", ""]}) {
     %0 = pfrt.relu %x as "layer/1:0 \\22é\\22" : tensor<?x4xf32> -> tensor<?x4xf32> \

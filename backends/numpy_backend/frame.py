@@ -43,7 +43,6 @@ from pyflame_rt.backends.runtime import (
     run_loop,
 )
 from pyflame_rt.dialects.plan.algorithms import ALGORITHMS
-from pyflame_rt.errors import BackendError
 
 _ALIGNMENT = 64
 
@@ -298,12 +297,15 @@ def _type(ref: Ref) -> ArrayType:
 
 
 def _kernel(callee: str) -> kernels.Kernel:
-    """The kernel of that name, or of the op that an algorithm of that name computes."""
+    """The kernel of that name, or of the op that an algorithm of that name computes.
+
+    Raises ValueError when there is neither.
+    """
     algorithm = ALGORITHMS.get(callee)
     name = callee if algorithm is None else algorithm.op.removeprefix("pfrt.")
     kernel = kernels.table().get(name)
     if kernel is None:
-        raise BackendError(f"there is no algorithm or kernel @{callee}")
+        raise ValueError(f"there is no algorithm or kernel @{callee}")
     return kernel
 
 

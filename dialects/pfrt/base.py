@@ -65,7 +65,7 @@ from pyflame_rt.dialects.pfrt.types import (
 )
 
 Shape: TypeAlias = tuple[int, ...]
-OperandArg: TypeAlias = SSAValue | None | Sequence[SSAValue]
+OperandArg: TypeAlias = SSAValue | Sequence[SSAValue] | None
 
 TensorConstraint = AnyOf((BaseAttr(TensorType), BaseAttr(UnrankedTensorType)))
 """Any tensor, ranked or not."""

@@ -39,6 +39,7 @@ _MAX_LISTED = 100
 """Longer constants are written as the hexadecimal digits of their bytes, as MLIR does."""
 
 _MAX_RANK = 64
+_MAX_BYTES = 1 << 30
 
 
 def parse_literal(parser: Parser) -> Literal:
@@ -73,6 +74,8 @@ def typed_literal(
     if DYNAMIC in shape or not is_element_type(kind.element_type):
         parser.raise_error(f"a dense literal cannot have the type {kind}")
     dtype, count = numpy_dtype(kind.element_type), math.prod(shape)
+    if count * dtype.itemsize > _MAX_BYTES:
+        parser.raise_error(f"a dense literal of type {kind} is too large; use constant_of_shape")
     data = literal if isinstance(literal, bytes) else _encode(parser, literal, kind)
     if len(data) == dtype.itemsize:
         data *= count

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 import ml_dtypes
-import numpy as np
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, LocationAttr, UnrankedTensorType, i64
 from xdsl.interfaces import HasFolderInterface
 from xdsl.ir import Attribute, Operation, SSAValue
@@ -461,7 +460,7 @@ def scalar_attr(array: Array, element: Attribute) -> Attribute | None:
     item = array.reshape(-1)[0]
     if array.dtype.kind in "iub":
         return IntegerAttr(int(item), cast(Any, element))
-    if (array.dtype.kind == "f" or array.dtype == ml_dtypes.bfloat16) and np.isfinite(item):
+    if array.dtype.kind == "f" or array.dtype == ml_dtypes.bfloat16:
         return FloatAttr(float(item), cast(Any, element))
     return None
 

@@ -240,7 +240,7 @@ class ReshapeOp(IRDLOperation):
 class CallOp(IRDLOperation):
     """Runs an algorithm: on buffers it fills (`into`), or returning buffers it owns.
 
-    With `into`, the callee is an algorithm of `dialects/plan/algorithms.py`, or a kernel whose
+    With `into`, the callee is an algorithm of `dialects/plan/algorithms`, or a kernel whose
     result is copied. Returning owned results, it is the kernel of that name. `absent` lists the
     positions, among the callee's operands, of optional ones that are not given.
 

@@ -14,7 +14,12 @@ from pyflame_rt.kernels.sizes import check_size, integers
 
 Array = npt.NDArray[Any]
 
-__all__ = ["cast", "constant_of_shape", "range_", "shape", "size"]
+__all__ = ["cast", "constant", "constant_of_shape", "range_", "shape", "size"]
+
+
+def constant(*, value: Array) -> Array:
+    """The value itself, read-only."""
+    return value
 
 
 def constant_of_shape(

@@ -153,7 +153,9 @@ def test_where(dtype, check_case, new_case):
     check_case(new_case("where", operands, {}))
 
 
-@pytest.mark.parametrize("source", ["float32", "float64", "float16", "int32", "int8", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "source", ["float32", "float64", "float16", "int32", "int8", "uint8", "bool"]
+)
 @pytest.mark.parametrize("target", ["float32", "float16", "int64", "uint8", "bool"])
 def test_cast(source, target, check_case, new_case):
     """Between floats, integers and booleans, out of range included."""
@@ -179,12 +181,23 @@ def test_gemm(properties, addend, dtype, check_case, new_case):
     b = np.ascontiguousarray(b.T) if properties["trans_b"] else b
     c = None if addend is None else np.asarray(3 * floats(*addend, seed=2)).astype(dtype)
     for constants in ((), (1, 2) if c is not None else (1,)):
-        check_case(new_case("gemm", [a, b, c], properties, constants), rtol=1e-2 if dtype == np.float16 else 1e-5, atol=1e-5)
+        check_case(
+            new_case("gemm", [a, b, c], properties, constants),
+            rtol=1e-2 if dtype == np.float16 else 1e-5,
+            atol=1e-5,
+        )
 
 
 @pytest.mark.parametrize(
     "shapes",
-    [((3, 4), (4, 5)), ((4,), (4, 5)), ((3, 4), (4,)), ((4,), (4,)), ((2, 1, 3, 4), (5, 4, 2)), ((3, 0), (0, 2))],
+    [
+        ((3, 4), (4, 5)),
+        ((4,), (4, 5)),
+        ((3, 4), (4,)),
+        ((4,), (4,)),
+        ((2, 1, 3, 4), (5, 4, 2)),
+        ((3, 0), (0, 2)),
+    ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int32])
 def test_matmul(shapes, dtype, check_case, new_case):
@@ -218,7 +231,9 @@ def test_conv(x, w, properties, bias, check_case, new_case):
     """Paddings of every side, strides, dilations, groups, one to three dimensions, no images."""
     b = floats(w[0], seed=2) if bias else None
     for constants in ((1, 2) if bias else (1,), ()):
-        check_case(new_case("conv", [floats(*x), floats(*w, seed=1), b], properties, constants), atol=1e-5)
+        check_case(
+            new_case("conv", [floats(*x), floats(*w, seed=1), b], properties, constants), atol=1e-5
+        )
 
 
 def test_conv_of_other_types(check_case, new_case):
@@ -256,7 +271,12 @@ def test_max_pool_keeps_nan_and_types(check_case, new_case):
     x = floats(1, 1, 4, 4)
     x[0, 0, 1, 2] = np.nan
     properties = {"kernel_shape": (2, 2), "pads": (1, 1, 1, 1)}
-    for array in (x, x.astype(np.float16), ints(1, 2, 4, 4, dtype=np.int8), ints(1, 2, 4, 4, low=0, dtype=np.uint8)):
+    for array in (
+        x,
+        x.astype(np.float16),
+        ints(1, 2, 4, 4, dtype=np.int8),
+        ints(1, 2, 4, 4, low=0, dtype=np.uint8),
+    ):
         check_case(new_case("max_pool", [array], properties))
 
 
@@ -272,25 +292,44 @@ def test_global_pools(op, check_case, new_case):
 def test_batch_normalization(constants, shape, check_case, new_case):
     """Folded statistics and statistics known at run time only."""
     parameters = [positive(3, seed=i) for i in range(4)]
-    case = new_case("batch_normalization", [floats(*shape), *parameters], {"epsilon": 1e-3}, constants)
+    case = new_case(
+        "batch_normalization", [floats(*shape), *parameters], {"epsilon": 1e-3}, constants
+    )
     check_case(case, atol=1e-5)
 
 
 @pytest.mark.parametrize("op", ["softmax", "log_softmax"])
-@pytest.mark.parametrize(("shape", "axis"), [((3, 5), -1), ((3, 5), 0), ((2, 3, 4), 1), ((2, 0), 1), ((4,), 0)])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((3, 5), -1), ((3, 5), 0), ((2, 3, 4), 1), ((2, 0), 1), ((4,), 0)]
+)
 def test_softmax(op, shape, axis, check_case, new_case):
     """Every place of the axis, and an empty one."""
     check_case(new_case(op, [20 * floats(*shape)], {"axis": axis}))
 
 
-@pytest.mark.parametrize("op", ["reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod", "reduce_l2"])
-@pytest.mark.parametrize("properties", [{}, {"axes": (1,)}, {"axes": (0, -1), "keepdims": False}, {"noop_with_empty_axes": True}, {"axes": (1,), "keepdims": False}])
+@pytest.mark.parametrize(
+    "op", ["reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod", "reduce_l2"]
+)
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"axes": (1,)},
+        {"axes": (0, -1), "keepdims": False},
+        {"noop_with_empty_axes": True},
+        {"axes": (1,), "keepdims": False},
+    ],
+)
 def test_reductions(op, properties, check_case, new_case):
     """All axes, some, the last and first, none; of integers and of nothing."""
     for x in (floats(3, 4, 5), ints(3, 4, 2), floats(2, 0, 3), floats(3, 4, 5, dtype=np.float16)):
         if op == "reduce_l2" and x.dtype == np.int64:
             continue
-        check_case(new_case(op, [x, None], properties), rtol=1e-2 if x.dtype == np.float16 else 1e-5, atol=1e-5)
+        check_case(
+            new_case(op, [x, None], properties),
+            rtol=1e-2 if x.dtype == np.float16 else 1e-5,
+            atol=1e-5,
+        )
 
 
 def test_reduction_along_an_operand(check_case, new_case):
@@ -326,7 +365,9 @@ def test_movement(dtype, check_case, new_case):
     check_case(new_case("expand", [y, None], {"shape": (2, 2, 3, 4)}))
     check_case(new_case("expand", [y, None], {"shape": (1, 1)}))
     check_case(new_case("tile", [x, None], {"repeats": (1, 2, 3)}))
-    check_case(new_case("split", [x, None], {"axis": 2, "split": (1, 3), "num_outputs": None})) if False else None
+    check_case(
+        new_case("split", [x, None], {"axis": 2, "split": (1, 3), "num_outputs": None})
+    ) if False else None
     for properties in (
         {"starts": (0, -3), "ends": (2, -1), "axes": (0, 2)},
         {"starts": (-1, 10), "ends": (-10, -10), "axes": (1, 2), "steps": (-1, -2)},

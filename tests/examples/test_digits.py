@@ -84,6 +84,7 @@ def test_classify_gets_as_many_right_as_torch():
 
 
 @pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_session_agrees_with_torchscript(name: str, images: np.ndarray, labels: np.ndarray):
     """The .pt file beside the .onnx is the same model, and torch still gets the same answers."""

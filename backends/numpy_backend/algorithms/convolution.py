@@ -128,7 +128,7 @@ def _bias(call: BoundCall) -> list[Run]:
     return [partial(np.add, output, bias.reshape(-1, *(1,) * (output.ndim - 2)), output)]
 
 
-_PARAMS = ("strides", "pads", "dilations", "group", "auto_pad", "kernel_shape")
+_PARAMS = ("strides", "pads", "dilations", "group", "auto_pad")
 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
     bound("conv_gemm_1x1", _conv_gemm_1x1, *_PARAMS),

@@ -184,6 +184,8 @@ class NodeBuilder:
     def _attribute(self, name: str, kind: int, what: str) -> AttributeProto | None:
         self._read.add(name)
         attribute = self.node.attributes.get(name)
+        if attribute is not None and attribute.ref_attr_name:
+            raise self.error(f"attribute {quoted(name)} refers to a function's, but is in none")
         if attribute is not None and attribute.type != kind:
             raise self.error(f"attribute {quoted(name)} must be {what}")
         return attribute
@@ -253,6 +255,8 @@ class NodeBuilder:
         """A subgraph attribute, which must be there."""
         if self._attribute(name, AttributeProto.GRAPH, "a graph") is None:
             raise self.missing(name)
+        if name not in self.node.graphs:
+            raise self.unsupported(f"a function's default graph {quoted(name)} is not supported")
         return self.node.graphs[name]
 
     def missing(self, name: str) -> InvalidModelError:
@@ -261,7 +265,9 @@ class NodeBuilder:
 
     def unread_attributes(self) -> Iterator[str]:
         """Attributes that nothing asked for."""
-        return (name for name in self.node.attributes if name not in self._read)
+        # A hint about memory that any operator could have before opset 6.
+        ignored = {"consumed_inputs"} if self.node.opset < 6 else set[str]()
+        return (name for name in self.node.attributes if name not in self._read | ignored)
 
     # Ops.
 

@@ -32,6 +32,7 @@ def quoted(value: str) -> str:
     """A name in quotes for a message: bounded, with unprintable characters escaped."""
     shown = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
     escaped = "".join(
-        c if c.isprintable() and c != '"' else c.encode("unicode_escape").decode() for c in shown
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in shown.replace('"', '\\"')
     )
     return f'"{escaped}"'

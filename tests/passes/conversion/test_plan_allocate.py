@@ -4,6 +4,7 @@ need be."""
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -151,9 +152,11 @@ def test_buffers_alive_together_do_not_overlap(seed: int, calls: int) -> None:
     assert not any(isinstance(op, AllocOp) for op in module.walk())
     peak = 0
     for op, alive in moments(function.body.block, frozenset()):
-        spans = sorted(((offset(b), offset(b) + byte_size(b.type), b) for b in alive), key=lambda s: s[:2])
+        spans = sorted(
+            ((offset(b), offset(b) + byte_size(b.type), b) for b in alive), key=lambda s: s[:2]
+        )
         spans = [span for span in spans if span[0] < span[1]]
-        for (_, end, a), (begin, _, b) in zip(spans, spans[1:], strict=False):
+        for (_, end, a), (begin, _, b) in pairwise(spans):
             assert end <= begin or may_share(op, a, b)
         peak = max(peak, sum(aligned(size) for size in {s[0]: s[1] - s[0] for s in spans}.values()))
     if arenas:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
+import onnx.defs
+
 from pyflame_rt.frontends.onnx.model import Node
 from pyflame_rt.frontends.onnx.rules import Rule
 
@@ -15,6 +17,7 @@ FAMILIES = (
     "convolution",
     "data",
     "elementwise",
+    "legacy",
     "normalization",
     "pooling",
     "reduction",
@@ -40,8 +43,9 @@ def rule_for(node: Node) -> Rule:
     """The rule of a node's operator and opset; one with nothing but `why` when there is none."""
     known = rules().get((node.domain, node.op_type))
     if known is None:
-        why = "no such operator" if not node.domain else "operators of this domain are unknown"
-        return Rule(node.op_type, 0, why=why)
+        # Another domain's operators are only known to whoever made them.
+        exists = bool(node.domain) or onnx.defs.has(node.op_type)
+        return Rule(node.op_type, 0, why="not implemented" if exists else "no such operator")
     if node.opset > LATEST_OPSET and not node.domain:
         return Rule(node.op_type, 0, why=f"opsets after {LATEST_OPSET} are not known yet")
     for rule in known:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyflame_rt.frontends.onnx.rules import Rule, row
 
 RULES: tuple[Rule, ...] = (
-    # Before opset 7 an attribute said whether the addend broadcasts.
     row("Gemm", 7, "alpha: float, beta: float, transA: flag, transB: flag"),
     row("MatMul", 1),
 )

@@ -65,7 +65,7 @@ def loop(b: NodeBuilder) -> Sequence[SSAValue]:
         if joined == types:
             break
         # Ops were built for the types of their operands, so a wider type means building again.
-        region.block.erase()
+        region.detach_block(region.block).erase()
         types = joined if attempt == 0 else [_any_shape(kind) for kind in initial]
         region = _body(b, graph, types, loops)
     with b.verifying():

@@ -8,7 +8,6 @@ _UNARY = (
     ("Abs", 1), ("Ceil", 1), ("Cos", 7), ("Exp", 1), ("Floor", 1), ("IsNaN", 9), ("Log", 1),
     ("Neg", 1), ("Not", 1), ("Reciprocal", 1), ("Round", 11), ("Sign", 9), ("Sin", 7), ("Sqrt", 1),
 )  # fmt: skip
-# Before opset 7 operands broadcast only where an attribute said so, along an axis it named.
 _BINARY = (
     ("Add", 7), ("And", 7), ("Div", 7), ("Equal", 7), ("Greater", 7), ("GreaterOrEqual", 12),
     ("Less", 7), ("LessOrEqual", 12), ("Mul", 7), ("Or", 7), ("Pow", 7), ("Sub", 7), ("Xor", 7),

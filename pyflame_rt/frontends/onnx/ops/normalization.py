@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from pyflame_rt.dialects.pfrt.types import shape_of
@@ -42,14 +43,30 @@ def batch_normalization_14(b: NodeBuilder) -> Sequence[SSAValue]:
 @onnx_op("LayerNormalization", since=17)
 def layer_normalization(b: NodeBuilder) -> Sequence[SSAValue]:
     b.limit_inputs(3)
-    if any(b.node.outputs[1:]):
-        raise b.unsupported("the outputs Mean and InvStdDev are not supported")
     if b.integer("stash_type", 1) != 1:
         raise b.unsupported("statistics in another type than float are not supported")
-    operands = [b.operand(0), b.operand(1), b.optional(2)]
-    return b.emit(
-        "layer_normalization", operands, {"axis": b.integer("axis"), "epsilon": b.number("epsilon")}
+    axis, epsilon = b.integer("axis", -1), b.number("epsilon", 1e-5)
+    result = b.emit(
+        "layer_normalization",
+        [b.operand(0), b.operand(1), b.optional(2)],
+        {"axis": axis, "epsilon": epsilon},
     )
+    return (*result, *_statistics(b, axis, epsilon)) if any(b.node.outputs[1:]) else result
+
+
+def _statistics(b: NodeBuilder, axis: int, epsilon: float) -> Sequence[SSAValue]:
+    """Mean and inverse standard deviation, which are of use in training only."""
+    if (shape := shape_of(b.operand(0))) is None:
+        raise b.unsupported("the outputs Mean and InvStdDev need an input of known rank")
+    axes = {"axes": tuple(range(axis % len(shape), len(shape)))}
+    (wide,) = b.emit("cast", [b.operand(0)], {"to": np.dtype(np.float32)})
+    (mean,) = b.emit("reduce_mean", [wide, None], axes)
+    (centred,) = b.emit("sub", [wide, mean])
+    (squares,) = b.emit("mul", [centred, centred])
+    (variance,) = b.emit("reduce_mean", [squares, None], axes)
+    (shifted,) = b.emit("add", [variance, b.constant(np.array(epsilon, np.float32))])
+    (deviation,) = b.emit("sqrt", [shifted])
+    return (mean, *b.emit("reciprocal", [deviation]))
 
 
 def _flattening(name: str) -> Build:
