@@ -41,8 +41,12 @@ class Difference:
         return not self.why
 
     def as_json(self) -> dict[str, object]:
-        """The fields, for a report."""
-        return {**asdict(self), "agrees": self.agrees}
+        """The fields, for a report; JSON has no NaN and infinities: they are null."""
+        fields = asdict(self)
+        for name in ("absolute", "relative"):
+            if fields[name] is not None and not np.isfinite(fields[name]):
+                fields[name] = None
+        return {**fields, "agrees": self.agrees}
 
     def __str__(self) -> str:
         if self.absolute is None:

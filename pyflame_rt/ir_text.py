@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from io import StringIO
 
@@ -73,10 +74,14 @@ def has_locations(module: ModuleOp) -> bool:
 
 
 class _Lexer(MLIRLexer):
-    """Strings with escapes are text wherever they are UTF-8.
+    """Strings with escapes are text wherever they are UTF-8, and a missing quote is found at once.
 
     Upstream takes those outside of ASCII for bytes: a name printed as "\\C3\\A9" would not parse.
+    Its expression for strings takes exponential time on one that does not end; this is the same
+    one without backtracking.
     """
+
+    _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"')
 
     def _lex_string_literal(self, start_pos: Position) -> MLIRToken:
         token = super()._lex_string_literal(start_pos)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -32,7 +34,9 @@ def test_distances_are_those_documented():
     ],
 )
 def test_special_values_agree_only_with_themselves(actual, expected, agrees: bool):
-    assert compare("y", np.array(actual), np.array(expected), EXACT).agrees is agrees
+    found = compare("y", np.array(actual), np.array(expected), EXACT)
+    assert found.agrees is agrees
+    json.dumps(found.as_json(), allow_nan=False)
 
 
 def test_shape_and_dtype_must_be_equal():

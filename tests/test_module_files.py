@@ -132,6 +132,7 @@ def test_a_failed_save_changes_neither_file(tmp_path: Path):
         ),
         ("func.func @f() {\n  pfrt.rel\n}", "no operation pfrt.rel; did you mean pfrt.relu?"),
         ("[" * 100_000, "m.mlir:1:"),
+        ('func.func @f() attributes {a = "' + "a" * 100_000, "m.mlir:1:"),
         ("func.func @f() { func.return } loc(" + '"a"(' * 5000, "m.mlir:1:"),
         ("func.func @f(%x: tensor<2xf32, #pfrt.weight<3>>)", "m.mlir:1:"),
     ],

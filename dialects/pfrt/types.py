@@ -110,8 +110,8 @@ def dtype_of(value: SSAValue) -> np.dtype[Any]:
 def constant_attr(array: Array) -> ConstantValue:
     """The attribute that holds an array: dense up to `DENSE_LIMIT` elements, else a weight.
 
-    Values whose text does not round-trip in xDSL (non-finite floats, sub-byte and 8-bit floats,
-    complex numbers, empty arrays) are weights whatever their number.
+    Values whose text does not round-trip in xDSL (non-finite floats and long whole ones, sub-byte
+    and 8-bit floats, complex numbers, empty arrays) are weights whatever their number.
     """
     if not 0 < array.size <= DENSE_LIMIT or not _has_dense_text(array):
         return WeightAttr(Weight(array))
@@ -126,7 +126,11 @@ def _has_dense_text(array: Array) -> bool:
         case "i" | "u":
             return True
         case "f":
-            return bool(np.isfinite(array).all())
+            # Whole numbers of many digits are printed as the hexadecimal digits of their bits, and
+            # read back as integers.
+            size = np.abs(array.astype(np.float64))
+            many_digits = (size >= 1e6) & (size < 1e17) & (array == np.floor(array))
+            return bool(np.isfinite(array).all() and not many_digits.any())
         case _:
             return False
 

@@ -365,9 +365,6 @@ def test_movement(dtype, check_case, new_case):
     check_case(new_case("expand", [y, None], {"shape": (2, 2, 3, 4)}))
     check_case(new_case("expand", [y, None], {"shape": (1, 1)}))
     check_case(new_case("tile", [x, None], {"repeats": (1, 2, 3)}))
-    check_case(
-        new_case("split", [x, None], {"axis": 2, "split": (1, 3), "num_outputs": None})
-    ) if False else None
     for properties in (
         {"starts": (0, -3), "ends": (2, -1), "axes": (0, 2)},
         {"starts": (-1, 10), "ends": (-10, -10), "axes": (1, 2), "steps": (-1, -2)},

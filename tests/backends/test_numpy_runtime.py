@@ -310,3 +310,18 @@ func.func @main(%x: memref<5x2x4x4xf32>, %w: memref<3x2x2x2xf32>) -> memref<5x3x
 """
         (y,) = NumpyBackend().compile(parse(text)).run([x, w])
         np.testing.assert_allclose(y, expected, rtol=1e-5)
+
+
+def test_several_results(compile_both):
+    """A kernel of two results, into buffers and owned, one of which is not used."""
+    text = """
+func.func @main(%x: tensor<5x2xf32>) -> (tensor<2x2xf32>) {
+  %a, %b = pfrt.split %x {axis = 0 : i64, split = array<i64: 3, 2>} : (tensor<5x2xf32>) -> (tensor<3x2xf32>, tensor<2x2xf32>)
+  %y = pfrt.neg %b : tensor<2x2xf32> -> tensor<2x2xf32>
+  func.return %y : tensor<2x2xf32>
+}
+"""
+    x = np.arange(10, dtype=np.float32).reshape(5, 2)
+    dynamic = text.replace("5x2", "?x2").replace("3x2", "3x?").replace("2x2", "2x?")
+    for executable in (*compile_both(text), *compile_both(dynamic)):
+        assert executable.run([x])[0].tolist() == [[-6, -7], [-8, -9]]

@@ -49,7 +49,9 @@ X = np.array([-1.0, 2.0], np.float32)
 
 @pytest.mark.parametrize("choice", [True, False])
 def test_branches_see_the_values_around_them(choice):
-    node = helper.make_node("If", ["k"], ["y"], then_branch=branch("Neg"), else_branch=branch("Abs"))
+    node = helper.make_node(
+        "If", ["k"], ["y"], then_branch=branch("Neg"), else_branch=branch("Abs")
+    )
     module, (found,) = run([node], ["y"], {"k": np.array(choice), "x": X})
     np.testing.assert_array_equal(found, -X if choice else np.abs(X))
     assert '%y = pfrt.if %k -> (tensor<2xf32>) as "y"' in str(module)
@@ -57,14 +59,10 @@ def test_branches_see_the_values_around_them(choice):
 
 def test_outer_initializers_are_defined_outside():
     """A constant first used in a branch dominates later uses too."""
-    add = helper.make_graph(
-        [helper.make_node("Add", ["x", "w"], ["r"])], "then", [], [value("r")]
-    )
+    add = helper.make_graph([helper.make_node("Add", ["x", "w"], ["r"])], "then", [], [value("r")])
     node = helper.make_node("If", ["k"], ["a"], then_branch=add, else_branch=branch("Neg"))
     after = helper.make_node("Mul", ["a", "w"], ["y"])
-    _, (found,) = run(
-        [node, after], ["y"], {"k": np.array(True), "x": X}, {"w": np.float32(3)}
-    )
+    _, (found,) = run([node, after], ["y"], {"k": np.array(True), "x": X}, {"w": np.float32(3)})
     np.testing.assert_array_equal(found, (X + 3) * 3)
 
 
@@ -108,7 +106,10 @@ def test_deep_nests_of_loops_are_built_in_bounded_time():
 @pytest.mark.parametrize(
     ("node", "why"),
     [
-        (helper.make_node("If", ["k"], ["y"], then_branch=branch("Neg")), '"else_branch" is missing'),
+        (
+            helper.make_node("If", ["k"], ["y"], then_branch=branch("Neg")),
+            '"else_branch" is missing',
+        ),
         (
             helper.make_node(
                 "If",
@@ -120,7 +121,9 @@ def test_deep_nests_of_loops_are_built_in_bounded_time():
             "branches have 1 and 0 outputs",
         ),
         (
-            helper.make_node("If", ["x"], ["y"], then_branch=branch("Neg"), else_branch=branch("Abs")),
+            helper.make_node(
+                "If", ["x"], ["y"], then_branch=branch("Neg"), else_branch=branch("Abs")
+            ),
             "pfrt.if: C1: the condition must hold one i1",
         ),
         (
@@ -136,7 +139,9 @@ def test_deep_nests_of_loops_are_built_in_bounded_time():
             "pfrt.if: C3",
         ),
         (
-            helper.make_node("If", ["k"], ["y"], then_branch=branch("Neg"), else_branch=loop_body([], [])),
+            helper.make_node(
+                "If", ["k"], ["y"], then_branch=branch("Neg"), else_branch=loop_body([], [])
+            ),
             "the subgraph takes 3 inputs, not 0",
         ),
         (

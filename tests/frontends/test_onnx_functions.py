@@ -94,7 +94,9 @@ def test_names_of_a_subgraph_do_not_capture_those_of_the_caller():
         )
         for op in ("Neg", "Abs")
     ]
-    condition = helper.make_node("Constant", [], ["k"], value=numpy_helper.from_array(np.array(True)))
+    condition = helper.make_node(
+        "Constant", [], ["k"], value=numpy_helper.from_array(np.array(True))
+    )
     choose = helper.make_node("If", ["k"], ["r"], then_branch=branches[0], else_branch=branches[1])
     defined = function("F", ["a"], ["r"], [condition, choose])
     gives(model([call("F", ["x"], ["y"])], [defined]), -X)

@@ -1,13 +1,12 @@
-"""Pools: one pass a tap of the window, over the outputs whose tap meets the input.
+"""Pools: one axis after the other, one pass a tap of the window.
 
-Taps that meet padding are left out of the pass, so nothing is padded.
+A pass covers the outputs whose tap meets the input, so that nothing is padded. A window of 3 x 3
+takes 6 passes, not 9, and those of the first axis are over contiguous rows.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -58,20 +57,47 @@ def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
     )
 
 
-def _pool(call: BoundCall, ufunc: np.ufunc, start: object) -> Run:
-    """out = start; out = ufunc(out, x shifted by the tap) for every tap."""
-    x, out, axes = call.input(0), call.output, _axes(call)
-    steps: list[Run] = [partial(out.fill, start)]
-    for taps in itertools.product(*(range(axis.kernel) for axis in axes)):
-        reach = [
-            _reach(axis, tap, size, count)
-            for axis, tap, size, count in zip(axes, taps, x.shape[2:], out.shape[2:], strict=True)
-        ]
-        target = out[_index([outputs for outputs, _ in reach])]
-        if target.size:
-            source = x[_index([inputs for _, inputs in reach])]
-            steps.append(partial(ufunc, target, source, out=target))
+def _pool(call: BoundCall, ufunc: np.ufunc, empty: object) -> Run:
+    """The windows' maximum or sum, one axis after the other; `empty` is that of no elements."""
+    source, axes, sizes = call.input(0), _axes(call), call.output.shape
+    steps: list[Run] = []
+    for index, axis in enumerate(axes):
+        dim = 2 + index
+        last = index == len(axes) - 1
+        shape = (*sizes[: dim + 1], *source.shape[dim + 1 :])
+        target = call.output if last else call.scratch_of(index, shape, call.dtype)
+        steps += _along(ufunc, empty, source, target, dim, axis)
+        source = target
     return sequence(steps)
+
+
+def _along(
+    ufunc: np.ufunc, empty: object, x: Array, out: Array, dim: int, axis: WindowAxis
+) -> list[Run]:
+    """out = ufunc of x at each tap along one dimension. Taps that every window has start it."""
+    size, count = x.shape[dim], out.shape[dim]
+    everywhere = slice(0, count)
+    reaches = [_reach(axis, tap, size, count) for tap in range(axis.kernel)]
+    whole = [x[_at(dim, inputs)] for outputs, inputs in reaches if outputs == everywhere]
+    others: list[Array] = []
+    steps: list[Run] = []
+    match whole:
+        case [first, second, *others]:
+            steps.append(partial(ufunc, first, second, out=out))
+        case [only]:
+            steps.append(partial(np.copyto, out, only))
+        case _:
+            steps.append(partial(out.fill, empty))
+    steps += [partial(ufunc, out, other, out=out) for other in others]
+    for outputs, inputs in reaches:
+        target = out[_at(dim, outputs)]
+        if target.size and outputs != everywhere:
+            steps.append(partial(ufunc, target, x[_at(dim, inputs)], out=target))
+    return steps
+
+
+def _at(dim: int, part: slice) -> tuple[slice, ...]:
+    return (*(slice(None),) * dim, part)
 
 
 def _reach(axis: WindowAxis, tap: int, size: int, count: int) -> tuple[slice, slice]:
@@ -84,10 +110,6 @@ def _reach(axis: WindowAxis, tap: int, size: int, count: int) -> tuple[slice, sl
     begin = first * axis.stride + shift
     end = begin + (stop - first - 1) * axis.stride + 1
     return slice(first, stop), slice(begin, end, axis.stride)
-
-
-def _index(slices: Sequence[slice]) -> tuple[slice, ...]:
-    return (slice(None), slice(None), *slices)
 
 
 def _global_average_pool(call: Call) -> Function | None:

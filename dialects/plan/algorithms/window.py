@@ -42,6 +42,14 @@ def _padded(op: PfrtOp) -> Buffers:
     return (MemRefType(type_of(data).element_type, (*shape[:2], *sizes)),)
 
 
+def _axis_by_axis(op: PfrtOp) -> Buffers:
+    """What a pool along each axis but the last one gives: output sizes up to there, then input."""
+    data = cast(WindowedOp, op).data
+    shape, sizes = shape_of(data) or (), shape_of(op.results[0]) or ()
+    element = type_of(data).element_type
+    return [MemRefType(element, (*sizes[:d], *shape[d:])) for d in range(3, len(shape))]
+
+
 def _columns(op: PfrtOp) -> MemRefType[Any]:
     """Channels x window x output positions of one image: what the weights are multiplied with."""
     op = cast(ConvOp, op)
@@ -75,9 +83,12 @@ WINDOWS: tuple[Algorithm, ...] = (
         "conv_im2col", "pfrt.conv", late=False, applies=floats, scratch=_im2col_scratch,
         cost=_im2col_cost,
     ),
-    Algorithm("max_pool", "pfrt.max_pool", late=False, applies=floats, scratch=_padded, cost=arithmetic),
     Algorithm(
-        "average_pool", "pfrt.average_pool", late=False, applies=floats, scratch=_padded,
+        "max_pool", "pfrt.max_pool", late=False, applies=floats, scratch=_axis_by_axis,
+        cost=arithmetic,
+    ),
+    Algorithm(
+        "average_pool", "pfrt.average_pool", late=False, applies=floats, scratch=_axis_by_axis,
         cost=arithmetic,
     ),
 )  # fmt: skip

@@ -335,7 +335,7 @@ def _is_property(array: Array) -> bool:
             fits = array.dtype != np.uint64 or bool((array < 2**63).all())
             return fits and array.ndim <= 1 and array.size <= _MAX_LIST
         case "f":
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 return array.size == 1 and bool((array.astype(np.float32) == array).all())
         case _:
             return False

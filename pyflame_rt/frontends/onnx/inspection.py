@@ -44,6 +44,6 @@ def inspect_onnx(source: str | os.PathLike[str] | bytes, *, name: str | None = N
         inputs=tuple(value for value in graph.inputs if value.name not in graph.initializers),
         outputs=graph.outputs,
         operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
-        parameters=sum(math.prod(tensor.dims) for tensor in graph.initializers.values()),
+        parameters=sum(max(0, math.prod(t.dims)) for t in graph.initializers.values()),
         unsupported=tuple(unsupported_operators(model)),
     )

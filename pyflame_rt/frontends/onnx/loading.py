@@ -14,11 +14,15 @@ from pyflame_rt.frontends.onnx.external import ExternalFiles
 from pyflame_rt.frontends.onnx.model import Model
 from pyflame_rt.frontends.onnx.reading import read
 from pyflame_rt.frontends.onnx.tensors import TensorReader
+from pyflame_rt.frontends.onnx.text import printable
 from pyflame_rt.frontends.onnx.wire import Bytes, read_model
 from pyflame_rt.weights import map_file
 
 _MAX_TEXT = 16 << 20
 _MAX_TEXT_DEPTH = 64
+_SHOWN = 400
+_CPP_ERRORS = (RuntimeError, ValueError, IndexError, OverflowError)
+"""What exceptions of onnx's parser in C++ become in Python."""
 _BYTES_NAME = "model.onnx"
 
 
@@ -67,6 +71,7 @@ def _serialized(data: Bytes, file: str) -> Bytes:
             )
     try:
         proto = onnx.parser.parse_model(text)
-    except onnx.parser.ParseError as error:
-        raise InvalidModelError(f"not ONNX text: {error}", where=file) from error
+    except (onnx.parser.ParseError, *_CPP_ERRORS) as error:
+        why = printable(" ".join(str(error).split())[:_SHOWN])
+        raise InvalidModelError(f"not ONNX text: {why}", where=file) from error
     return np.frombuffer(proto.SerializeToString(), np.uint8)
