@@ -76,7 +76,7 @@ def read_recorded(folder: StrPath, kind: str, specs: Sequence[TensorSpec]) -> di
 
 
 def read_outputs(path: StrPath, specs: Sequence[TensorSpec]) -> dict[str, Array]:
-    """What `write_outputs` wrote, or an ONNX test data folder's outputs, by name."""
+    """What `write_arrays` wrote, or an ONNX test data folder's outputs, by name."""
     if not Path(path).is_dir():
         return read_archive(path)
     names = _file_names([spec.name for spec in specs])
@@ -87,7 +87,7 @@ def read_outputs(path: StrPath, specs: Sequence[TensorSpec]) -> dict[str, Array]
     return read_recorded(path, "output", specs)
 
 
-def write_outputs(path: StrPath, arrays: Mapping[str, Array]) -> None:
+def write_arrays(path: StrPath, arrays: Mapping[str, Array]) -> None:
     """Write arrays by name: to an `.npz` file, else to a folder with one `.npy` each.
 
     The same arrays always give the same bytes. Raises PyFlameRTError when it cannot be written.

@@ -84,8 +84,8 @@ def verify_module(module: ModuleOp) -> None:
     try:
         module.verify()
     except Exception as error:
-        op = _invalid_op(module)
-        why = one_line(error) if op is None else one_line(error).removeprefix(f"{op.name}: ")
+        op, first = _first_invalid(module, error)
+        why = one_line(first) if op is None else one_line(first).removeprefix(f"{op.name}: ")
         raise ValidationError(why, where=_where(op)) from _without_notes(error)
     for function in module.ops:
         if isinstance(function, FuncOp):
@@ -141,13 +141,14 @@ def _op_in_hand(traceback: TracebackType | None) -> Operation | None:
     return found
 
 
-def _invalid_op(module: ModuleOp) -> Operation | None:
-    for op in module.walk(reverse=True):
+def _first_invalid(module: ModuleOp, error: Exception) -> tuple[Operation | None, Exception]:
+    # xDSL's verifier does not say which op is wrong.
+    for op in module.walk():
         try:
             op.verify(verify_nested_ops=False)
-        except Exception:
-            return op
-    return None
+        except Exception as first:
+            return op, first
+    return None, error
 
 
 def _verify_order(function: FuncOp) -> None:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-import numpy as np
 import numpy.typing as npt
 from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, StringAttr
 
 from pyflame_rt import compiler, feeds, module_files, pipelines
+from pyflame_rt.array_files import write_arrays
 from pyflame_rt.compiler import CompiledModel, Program, TensorSpec
 from pyflame_rt.errors import InputError, PyFlameRTError, ValidationError
-from pyflame_rt.files import atomic_writer, write_text
+from pyflame_rt.files import write_text
 from pyflame_rt.graph import Graph
 from pyflame_rt.options import SessionOptions
 
@@ -188,8 +188,7 @@ class InferenceSession:
         if input_feed is not None:
             arrays = feeds.prepare(input_feed, self._plan.inputs)
             named = dict(zip((s.name for s in self._plan.inputs), arrays, strict=True))
-            with atomic_writer(folder / "inputs.npz") as stream:
-                cast(Any, np.savez)(stream, **named)
+            write_arrays(folder / "inputs.npz", named)
             inputs = " --inputs inputs.npz"
             pipeline = self.pipeline_for(input_feed)
         write_text(folder / "pipeline.txt", pipeline + "\n")

@@ -26,7 +26,7 @@ SPECS = [TensorSpec(name, array.dtype, array.shape) for name, array in VALUES.it
 
 @pytest.mark.parametrize("target", ["out.npz", "folder"])
 def test_outputs_read_back_whatever_their_names_and_types(tmp_path: Path, target: str):
-    array_files.write_outputs(tmp_path / target, VALUES)
+    array_files.write_arrays(tmp_path / target, VALUES)
     found = array_files.read_outputs(tmp_path / target, SPECS)
     assert list(found) == list(VALUES)
     for spec in SPECS:
@@ -37,8 +37,8 @@ def test_outputs_read_back_whatever_their_names_and_types(tmp_path: Path, target
 
 def test_archives_are_deterministic(tmp_path: Path):
     """Byte-identical outputs give byte-identical files: no time stamps."""
-    array_files.write_outputs(tmp_path / "a.npz", VALUES)
-    array_files.write_outputs(tmp_path / "b.npz", VALUES)
+    array_files.write_arrays(tmp_path / "a.npz", VALUES)
+    array_files.write_arrays(tmp_path / "b.npz", VALUES)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
@@ -102,4 +102,4 @@ def test_missing_files_and_folders_are_named(tmp_path: Path):
         array_files.read_recorded(tmp_path / "no", "input", SPECS)
     (tmp_path / "taken").touch()
     with pytest.raises(PyFlameRTError, match="cannot make the folder"):
-        array_files.write_outputs(tmp_path / "taken", VALUES)
+        array_files.write_arrays(tmp_path / "taken", VALUES)

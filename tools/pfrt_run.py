@@ -189,7 +189,7 @@ def _run(options: Options) -> int:
         results = model.run(feed)
     values = {spec.name: array for spec, array in zip(outputs, results, strict=True)}
     if options.output is not None:
-        array_files.write_outputs(options.output, values)
+        array_files.write_arrays(options.output, values)
     lines = [_summary(spec, values[spec.name]) for spec in outputs]
     report.add("outputs", [_shape_of(s, values[s.name]) for s in outputs], *lines)
     _expect(options, report, outputs, values)

@@ -92,7 +92,7 @@ def test_carried_values_that_change_rank_have_none():
     assert "%v: tensor<*xf32>" in str(module)
 
 
-def test_deep_nests_of_loops_are_built_in_bounded_time():
+def test_deep_nests_of_loops_are_built():
     """Finding the types of each by trial would take three to the power of their depth."""
     body = loop_body([helper.make_node("Concat", ["v", "one"], ["n"], axis=0)], ["n"])
     for _ in range(20):

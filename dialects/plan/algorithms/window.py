@@ -50,12 +50,22 @@ def _axis_by_axis(op: PfrtOp) -> Buffers:
     return [MemRefType(element, (*sizes[:d], *shape[d:])) for d in range(3, len(shape))]
 
 
+_COLUMNS_AT_ONCE = 1 << 20
+"""Bytes of columns for several small images: about what stays in a core's cache."""
+
+
 def _columns(op: PfrtOp) -> MemRefType[Any]:
-    """Channels x window x output positions of one image: what the weights are multiplied with."""
+    """Images x channels x window x output positions: what the weights are multiplied with.
+
+    As many images at once as `_COLUMNS_AT_ONCE` holds, and at least one.
+    """
     op = cast(ConvOp, op)
     window, outputs = op.window or (), op.output_sizes() or ()
-    channels = (shape_of(op.x) or (0, 0))[1]
-    return MemRefType(type_of(op.x).element_type, (channels, *window, *outputs))
+    batch, channels = (shape_of(op.x) or (1, 0))[:2]
+    element = type_of(op.x).element_type
+    image = math.prod((channels, *window, *outputs)) * numpy_dtype(element).itemsize
+    images = max(1, min(batch, _COLUMNS_AT_ONCE // max(1, image)))
+    return MemRefType(element, (images, channels, *window, *outputs))
 
 
 def _im2col_scratch(op: PfrtOp) -> Buffers:
@@ -65,7 +75,7 @@ def _im2col_scratch(op: PfrtOp) -> Buffers:
 def _im2col_cost(op: PfrtOp) -> float:
     """Columns are written and read once for each image."""
     columns = _columns(op)
-    size = numpy_dtype(columns.element_type).itemsize * math.prod(columns.get_shape())
+    size = numpy_dtype(columns.element_type).itemsize * math.prod(columns.get_shape()[1:])
     return arithmetic(op) + 2 * size * (shape_of(cast(ConvOp, op).x) or (1,))[0]
 
 
