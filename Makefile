@@ -23,7 +23,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 lit: $(VENV)/installed-dev
-	$(BIN)/lit --order=lexical lit_tests
+	$(BIN)/lit -q --order=lexical lit_tests
 
 pytest: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -W error -m "not slow"
