@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeAlias, cast
 import numpy.typing as npt
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block
 
 from pyflame_rt.errors import BackendError
 
@@ -71,6 +72,13 @@ def find_function(module: ModuleOp, name: str) -> func.FuncOp:
                 return op
             raise BackendError(f"function @{name} has no body")
     raise BackendError(f"the module has no function @{name}")
+
+
+def only_block(function: func.FuncOp) -> Block:
+    """The block of a function's body. Raises BackendError when it has branches between several."""
+    if len(function.body.blocks) != 1:
+        raise BackendError(f"function @{function.sym_name.data} has branches between blocks")
+    return function.body.block
 
 
 def callee_of(call: func.CallOp, callers: Sequence[func.FuncOp]) -> func.FuncOp:

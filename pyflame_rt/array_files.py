@@ -50,7 +50,11 @@ def read_archive(path: StrPath) -> dict[str, Array]:
             archive: Any = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds one array")
-            return {name: archive[name] for name in archive.files}
+            arrays: dict[str, object] = {name: archive[name] for name in archive.files}
+            # Members of another kind come as bytes.
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                raise ValueError("it holds other files than arrays")
+            return cast("dict[str, Array]", arrays)
     except Exception as error:
         raise InputError(
             f"is not an .npz archive: {_first_line(error)}", where=str(path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from xdsl.context import Context
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    DenseIntOrFPElementsAttr,
     DictionaryAttr,
     MemRefType,
     ModuleOp,
@@ -22,7 +24,17 @@ from xdsl.ir import Attribute
 
 from pyflame_rt import dtypes, module_files, pipelines
 from pyflame_rt.backends.base import Executable, find_function, get_backend
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, numpy_dtype
+from pyflame_rt.dialects.pfrt.attributes import WeightAttr
+from pyflame_rt.dialects.pfrt.base import compatible
+from pyflame_rt.dialects.pfrt.types import (
+    DYNAMIC,
+    AnyTensor,
+    ConstantValue,
+    constant_array,
+    is_element_type,
+    numpy_dtype,
+    tensor_of,
+)
 from pyflame_rt.errors import ValidationError
 from pyflame_rt.frontends.onnx import import_onnx
 from pyflame_rt.universe import make_context
@@ -39,12 +51,14 @@ class TensorSpec:
     """An input or output of a function.
 
     `shape` has an int for a known dimension, its symbol for a named one, None for an unnamed one;
-    it is None as a whole when the rank is unknown.
+    it is None as a whole when the rank is unknown. `default` is what an input is when nobody feeds
+    it; None for one that must be fed.
     """
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[Dim, ...] | None
+    default: Array | None = field(default=None, compare=False, repr=False)
 
     @property
     def type(self) -> str:
@@ -80,14 +94,23 @@ class CompiledModel:
         return self.executable.run(arrays)
 
 
-def load(source: str | os.PathLike[str] | bytes, *, weights: str | None = None) -> Program:
+def load(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    weights: str | None = None,
+    initializers_as_inputs: bool | Collection[str] = False,
+) -> Program:
     """Read a model file by its extension, or an ONNX model's bytes, and verify it once.
 
+    `initializers_as_inputs` is `import_onnx`'s, for ONNX models only.
     Raises InvalidModelError, UnsupportedOperatorError, UnsupportedFormatError.
     """
     ctx = make_context()
-    if isinstance(source, bytes):
-        program = Program(ctx, import_onnx(source), "<bytes>")
+    if isinstance(source, bytes) or initializers_as_inputs:
+        module = import_onnx(source, initializers_as_inputs=initializers_as_inputs)
+        program = Program(
+            ctx, module, "<bytes>" if isinstance(source, bytes) else os.fspath(source)
+        )
     else:
         program = Program(ctx, module_files.load(source, ctx, weights=weights), os.fspath(source))
     pipelines.run(ctx, program.module, (), verify=True)
@@ -154,49 +177,83 @@ def signature(
     """The inputs and outputs of a function, in pfrt or plan form, by the model's own names.
 
     Unnamed ones are called arg0, arg1, … and result0, result1, …
+    Raises ValidationError for a type that cannot be fed, dimension names that do not fit it, and
+    two inputs or two outputs of one name.
     """
     op = find_function(module, function)
     kinds = op.function_type
     return (
-        _specs(kinds.inputs.data, op.arg_attrs, "arg"),
-        _specs(kinds.outputs.data, op.res_attrs, "result"),
+        _specs(kinds.inputs.data, op.arg_attrs, f"input of @{function}", "arg"),
+        _specs(kinds.outputs.data, op.res_attrs, f"output of @{function}", "result"),
+    )
+
+
+def overridable_initializers(module: ModuleOp) -> tuple[TensorSpec, ...]:
+    """The constants of a module that were inputs with defaults in the file it comes from."""
+    about = module.attributes.get("pfrt.model")
+    rows = about.data.get("overridable_initializers") if isinstance(about, DictionaryAttr) else None
+    if not isinstance(rows, ArrayAttr):
+        return ()
+    entries = [
+        row.data for row in cast("ArrayAttr[Attribute]", rows) if isinstance(row, DictionaryAttr)
+    ]
+    return tuple(
+        _spec(row["type"], row, "overridable initializer", "") for row in entries if "type" in row
     )
 
 
 def _specs(
-    kinds: Sequence[Attribute], attrs: ArrayAttr[DictionaryAttr] | None, prefix: str
+    kinds: Sequence[Attribute], attrs: ArrayAttr[DictionaryAttr] | None, what: str, prefix: str
 ) -> tuple[TensorSpec, ...]:
     rows: list[Mapping[str, Attribute]] = (
         [row.data for row in attrs] if attrs is not None else [{} for _ in kinds]
     )
-    return tuple(
-        _spec(kind, row, f"{prefix}{index}")
+    specs = tuple(
+        _spec(kind, row, what, f"{prefix}{index}")
         for index, (kind, row) in enumerate(zip(kinds, rows, strict=True))
     )
+    for name, count in Counter(spec.name for spec in specs).items():
+        if count > 1:
+            raise ValidationError(f"{count} of them have this name", where=f'{what} "{name}"')
+    return specs
 
 
-def _spec(kind: Attribute, attrs: Mapping[str, Attribute], default: str) -> TensorSpec:
-    element = getattr(kind, "element_type", None)
-    if element is None:
-        raise ValidationError(f"{kind} cannot cross a function's boundary", where=default)
-    name = attrs.get("pfrt.name")
-    return TensorSpec(
-        name.data if isinstance(name, StringAttr) else default,
-        numpy_dtype(cast(Attribute, element)),
-        _named_shape(kind, attrs.get("pfrt.dims")),
-    )
+def _spec(kind: Attribute, attrs: Mapping[str, Attribute], what: str, default: str) -> TensorSpec:
+    attr = attrs.get("pfrt.name")
+    name = attr.data if isinstance(attr, StringAttr) else default
+    where = f'{what} "{name}"'
+    element: Attribute | None = getattr(kind, "element_type", None)
+    if element is None or not is_element_type(element):
+        raise ValidationError(f"{kind} cannot cross a function's boundary", where=where)
+    shape = _named_shape(kind, attrs.get("pfrt.dims"), where)
+    return TensorSpec(name, numpy_dtype(element), shape, _default(attrs, kind, where))
 
 
-def _named_shape(kind: Attribute, dims: Attribute | None) -> tuple[Dim, ...] | None:
+def _default(attrs: Mapping[str, Attribute], kind: Attribute, where: str) -> Array | None:
+    value = attrs.get("pfrt.default")
+    if value is None:
+        return None
+    if not isinstance(value, DenseIntOrFPElementsAttr | WeightAttr):
+        raise ValidationError("pfrt.default is not a constant", where=where)
+    array = constant_array(cast(ConstantValue, value))
+    if array is not None and not compatible(cast(AnyTensor, kind), tensor_of(array)):
+        raise ValidationError(f"pfrt.default is no {kind}", where=where)
+    return array
+
+
+def _named_shape(kind: Attribute, dims: Attribute | None, where: str) -> tuple[Dim, ...] | None:
     if not isinstance(kind, TensorType | MemRefType):
         return None
     shape = cast("TensorType[Any] | MemRefType[Any]", kind).get_shape()
-    symbols = (
-        [cast(StringAttr, symbol).data for symbol in cast(ArrayAttr[Attribute], dims)]
-        if isinstance(dims, ArrayAttr)
-        else [""] * len(shape)
-    )
+    symbols = [""] * len(shape) if dims is None else _symbols(dims)
+    if len(symbols) != len(shape):
+        raise ValidationError("pfrt.dims is not a string for each dimension", where=where)
     return tuple(
         (symbol or None) if size == DYNAMIC else size
         for size, symbol in zip(shape, symbols, strict=True)
     )
+
+
+def _symbols(dims: Attribute) -> list[str]:
+    items = cast("ArrayAttr[Attribute]", dims).data if isinstance(dims, ArrayAttr) else ()
+    return [symbol.data for symbol in items if isinstance(symbol, StringAttr)]

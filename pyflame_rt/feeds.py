@@ -19,14 +19,17 @@ Array: TypeAlias = npt.NDArray[Any]
 def prepare(feed: Mapping[str, object], specs: Sequence[TensorSpec]) -> list[Array]:
     """Arrays in input order: C-contiguous, native byte order, checked against the specs.
 
+    An input that has a default need not be there.
     Checks run in ONNX Runtime's order: missing inputs, dtypes, unknown names, ranks and dimensions.
     Raises InputError, DTypeMismatchError, ShapeMismatchError.
     """
+    if not isinstance(cast(object, feed), Mapping):
+        raise InputError(f"inputs are a mapping of names to arrays, got {type(feed).__name__}")
     names = [spec.name for spec in specs]
-    if missing := [name for name in names if name not in feed]:
+    if missing := [s.name for s in specs if s.name not in feed and s.default is None]:
         raise InputError(f"Required inputs ({missing}) are missing from input feed ({list(feed)}).")
-    arrays = [_array(feed[spec.name], spec) for spec in specs]
-    if len(feed) != len(specs):
+    arrays = [_array(feed.get(spec.name, spec.default), spec) for spec in specs]
+    if any(name not in names for name in feed):
         _reject_unknown(feed, names)
     for spec, array in zip(specs, arrays, strict=True):
         _check_shape(spec, array)
@@ -35,7 +38,8 @@ def prepare(feed: Mapping[str, object], specs: Sequence[TensorSpec]) -> list[Arr
 
 def _array(value: object, spec: TensorSpec) -> Array:
     if isinstance(value, np.ndarray):
-        array = cast(Array, value)
+        # Of a matrix or masked array, the plain array.
+        array = np.asarray(cast(Array, value))
         if array.dtype != spec.dtype:
             array = _native(array, spec)
     elif isinstance(value, np.generic):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Generator
@@ -22,10 +23,12 @@ def atomic_writer(path: str | os.PathLike[str]) -> Generator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     temporary: str | None = None
     try:
-        if target.exists() and not (target.is_file() or target.is_dir()):
-            with target.open("wb") as stream:
+        if is_device(path):
+            with Path(path).open("wb") as stream:
                 yield stream
             return
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with os.fdopen(handle, "wb") as stream:
             yield stream
@@ -39,6 +42,12 @@ def atomic_writer(path: str | os.PathLike[str]) -> Generator[IO[bytes]]:
         if temporary is not None:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
+
+
+def is_device(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something at the path that is neither a file nor a folder."""
+    # Not of the resolved path: /dev/stdout leads to no name when it is a pipe.
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -100,18 +100,19 @@ class Graph:
     def add_input(self, name: str, dtype: npt.DTypeLike, shape: Sequence[Dim]) -> None:
         """Declare an input; a str in the shape is a symbolic dimension, None an unnamed one."""
         self._require_builder()
-        self._inputs.append(TensorSpec(name, np.dtype(dtype), tuple(shape)))
+        self._inputs.append(TensorSpec(name, _dtype(dtype, name), tuple(shape)))
 
     def add_output(self, name: str, dtype: npt.DTypeLike, shape: Sequence[Dim] | None) -> None:
         """Declare which value is an output; `shape` may be None when it is not known."""
         self._require_builder()
         self._outputs.append(
-            TensorSpec(name, np.dtype(dtype), None if shape is None else tuple(shape))
+            TensorSpec(name, _dtype(dtype, name), None if shape is None else tuple(shape))
         )
 
     def add_initializer(self, name: str, array: Array) -> None:
-        """Add a constant."""
+        """Add a constant. Raises ValidationError for a dtype that no tensor has."""
         self._require_builder()
+        _dtype(array.dtype, name)
         self._initializers[name] = array
 
     def add_node(
@@ -158,8 +159,23 @@ class Graph:
 
 def _node_proto(node: Node) -> onnx.NodeProto:
     proto = helper.make_node(node.op_type, node.inputs, node.outputs, node.name)
-    proto.attribute.extend(helper.make_attribute(k, v) for k, v in node.attributes.items())
+    for name, value in node.attributes.items():
+        try:
+            proto.attribute.append(helper.make_attribute(name, value))
+        except (TypeError, ValueError) as error:
+            where = f'{node.op_type} "{node.name}", attribute "{name}"'
+            raise ValidationError(str(error), where=where) from error
     return proto
+
+
+def _dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:
+    try:
+        found = np.dtype(dtype)
+    except TypeError as error:
+        raise ValidationError(str(error), where=f'"{name}"') from error
+    if found not in dtypes.by_numpy():
+        raise ValidationError(f"no tensor has elements of {found}", where=f'"{name}"')
+    return found
 
 
 def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from difflib import get_close_matches
 from io import StringIO
+from typing import IO, Any, cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, UnknownLoc
-from xdsl.ir import Operation
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp, UnknownLoc
+from xdsl.ir import Attribute, Operation
 from xdsl.parser import Parser
 from xdsl.parser.generic_parser import ParserState
 from xdsl.printer import Printer
+from xdsl.syntax_printer import SyntaxPrinter
+from xdsl.targets.mlir import MLIRTarget
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Input, Position, Token
 from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind
@@ -64,13 +68,59 @@ def _parsed(parser: Parser, line_offset: int, implicit_module: bool) -> ModuleOp
 def to_text(module: ModuleOp, locations: bool = True) -> str:
     """A module's text, as `load` reads it; with locations if any op has one."""
     output = StringIO()
-    Printer(output, print_debuginfo=locations and has_locations(module)).print_op(module)
+    IRPrinter(output, print_debuginfo=locations and has_locations(module)).print_op(module)
     return output.getvalue() + "\n"
 
 
 def has_locations(module: ModuleOp) -> bool:
     """Whether any op of a module knows where it came from."""
     return any(not isinstance(op.location, UnknownLoc) for op in module.walk())
+
+
+class _ExactConstants(Printer):
+    """Prints dense constants so that every bit reads back.
+
+    Upstream prints some floats as the digits of their bits, which it reads as whole numbers.
+    """
+
+    def print_attribute(self, attribute: Attribute) -> None:
+        from pyflame_rt.dialects.pfrt.literal import print_literal
+        from pyflame_rt.dialects.pfrt.types import is_element_type
+
+        if not isinstance(attribute, DenseIntOrFPElementsAttr):
+            super().print_attribute(attribute)
+            return
+        value = cast("DenseIntOrFPElementsAttr[Any]", attribute)
+        if not is_element_type(value.get_element_type()):
+            super().print_attribute(value)
+            return
+        print_literal(self, value)
+        self.print_string(" : ")
+        self.print_attribute(value.type)
+
+
+class IRPrinter(_ExactConstants, Printer):
+    """The printer of IR text."""
+
+
+class _HighlightingPrinter(_ExactConstants, SyntaxPrinter):
+    """The same in colours."""
+
+
+@dataclass(frozen=True)
+class IRTarget(MLIRTarget):
+    """The `mlir` target, printing constants exactly."""
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        kind = _HighlightingPrinter if self.syntax_highlight else IRPrinter
+        printer = kind(
+            stream=output,
+            print_generic_format=self.print_generic_format,
+            print_properties_as_attributes=self.print_properties_as_attributes,
+            print_debuginfo=self.print_debuginfo,
+        )
+        printer.print_op(module)
+        printer.print_metadata(ctx.loaded_dialects)
 
 
 class _Lexer(MLIRLexer):

@@ -22,6 +22,7 @@ Loader: TypeAlias = Callable[[Path, Context], ModuleOp]
 
 __all__ = [
     "has_locations",
+    "is_for_text",
     "load",
     "load_bytes",
     "load_weights",
@@ -95,15 +96,24 @@ def save(module: ModuleOp, path: StrPath) -> None:
 
 
 def write(path: StrPath, text: str, weights: Iterable[WeightAttr]) -> None:
-    """Write IR text and, when there are weights whose values are at hand, their side file."""
-    from pyflame_rt.files import atomic_writer
+    """Write IR text and, when there are weights whose values are at hand, their side file.
+
+    A device or pipe gets the text alone. Raises PyFlameRTError when the files cannot be written.
+    """
+    from pyflame_rt.files import atomic_writer, is_device
     from pyflame_rt.weights import write_side_file
 
     present = [attr.data for attr in weights if attr.data.is_present]
     with atomic_writer(path) as stream:
         stream.write(text.encode())
-        if present:
+        if present and not is_device(path):
             write_side_file(Path(path).with_suffix(WEIGHTS_SUFFIX), present)
+
+
+def is_for_text(path: StrPath) -> bool:
+    """Whether a path may hold IR: not a model, lost to its own IR, nor the weights beside a text."""
+    suffix = Path(path).suffix.lower()
+    return suffix == ".mlir" or suffix not in (WEIGHTS_SUFFIX, *loaders())
 
 
 def used_weights(module: ModuleOp) -> Iterator[WeightAttr]:

@@ -21,8 +21,9 @@ class SessionOptions:
     `optimization_level` is 0-3 (default 2); `graph_optimization_level` is the same setting in ONNX
     Runtime's spelling, and the last one set wins. `specialize_after` is the number of runs with one
     input signature before the model is compiled for it (0: never; a new signature runs on the
-    dynamic plan at once). `max_specialized_plans` bounds how many such plans are kept, the least
-    recently used being dropped.
+    dynamic plan at once). `max_specialized_plans` bounds how many such plans are kept; the least
+    recently used is dropped, and made again only when its signature comes back a hundred times as
+    often.
     """
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, StringA
 
 from pyflame_rt import compiler, feeds, module_files, pipelines
 from pyflame_rt.array_files import write_arrays
-from pyflame_rt.compiler import CompiledModel, Program, TensorSpec
+from pyflame_rt.compiler import CompiledModel, Program, TensorSpec, overridable_initializers
 from pyflame_rt.errors import InputError, PyFlameRTError, ValidationError
 from pyflame_rt.files import write_text
 from pyflame_rt.graph import Graph
@@ -27,6 +27,10 @@ Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
 PROVIDERS = ("CPUExecutionProvider",)
 _COUNTED_SIGNATURES = 256
+_POSTPONED = 100
+"""How many times as often a signature must come back after its plan was dropped or could not be
+made. Compiling costs as much as hundreds of runs, and signatures that come in turn, more than there
+are plans kept, would otherwise be compiled in every run."""
 
 
 def get_available_providers() -> list[str]:
@@ -83,7 +87,9 @@ class InferenceSession:
 
     `path_or_bytes` is a path (`.onnx`, `.onnxtxt`, `.mlir`), an ONNX model's bytes, or a Graph.
     A model with dynamic dimensions runs on one dynamic plan; an input signature that comes back
-    (`SessionOptions.specialize_after`) gets a plan of its own.
+    (`SessionOptions.specialize_after`) gets a plan of its own. Initializers that may be overridden
+    are constants until one is fed: the model is then read again, with the fed ones as inputs, and
+    compiled for that set of names.
 
     Raises ModelNotFoundError, InvalidModelError, UnsupportedFormatError, UnsupportedOperatorError,
     ValidationError (options), PassFailed and BackendError.
@@ -101,7 +107,12 @@ class InferenceSession:
         if problems := self._options.validate():
             raise ValidationError("; ".join(problems), where="SessionOptions")
         _check_providers(providers or ())
+        self._source = _lasting(path_or_bytes)
         self._program = _load(path_or_bytes)
+        # What cannot be read again can only be fed what it has as inputs.
+        module = self._program.module
+        self._overridable = () if self._source is None else overridable_initializers(module)
+        self._overriding: dict[frozenset[str], InferenceSession] = {}
         self._metadata = _metadata(self._program.module)
         self._optimized = self._optimize()
         self._plan = self._compile("")
@@ -109,6 +120,7 @@ class InferenceSession:
         self._specialized: OrderedDict[Shapes, CompiledModel] = OrderedDict()
         self._seen: OrderedDict[Shapes, int] = OrderedDict()
         self._lock = threading.Lock()
+        self._compiling = threading.Lock()
 
     @property
     def pipeline(self) -> str:
@@ -121,16 +133,26 @@ class InferenceSession:
 
     def pipeline_for(self, input_feed: Mapping[str, object]) -> str:
         """The pipeline of the plan on which `run` would execute these inputs now."""
+        if (session := self._session_overriding(input_feed)) is not None:
+            return session.pipeline_for(input_feed)
         arrays = feeds.prepare(input_feed, self._plan.inputs)
         return self._pipeline_of(self._plan_for(_shapes(arrays), count=False))
 
     def get_inputs(self) -> list[NodeArg]:
         """The inputs that must be fed, in order."""
-        return [NodeArg.of(spec) for spec in self._plan.inputs]
+        return [NodeArg.of(spec) for spec in self._plan.inputs if spec.default is None]
 
     def get_outputs(self) -> list[NodeArg]:
         """The outputs, in order."""
         return [NodeArg.of(spec) for spec in self._plan.outputs]
+
+    def get_overridable_initializers(self) -> list[NodeArg]:
+        """What may be fed and has a value if it is not: initializers that are inputs too.
+
+        ONNX models have them from IR version 4 on; in IR the arguments with a `pfrt.default`.
+        """
+        with_default = (spec for spec in self._plan.inputs if spec.default is not None)
+        return [NodeArg.of(spec) for spec in (*with_default, *self._overridable)]
 
     def get_modelmeta(self) -> ModelMetadata:
         """Producer, names, descriptions, version and custom metadata of the model file."""
@@ -158,8 +180,11 @@ class InferenceSession:
         order), or a Python list or scalar, which is converted.
         Returns fresh writable arrays.
 
-        Raises InputError (missing, unknown), DTypeMismatchError, ShapeMismatchError, BackendError.
+        Raises InputError (missing, unknown), DTypeMismatchError, ShapeMismatchError, BackendError,
+        and what loading raises when an initializer is overridden for the first time.
         """
+        if (session := self._session_overriding(input_feed)) is not None:
+            return session.run(output_names, input_feed)
         arrays = feeds.prepare(input_feed, self._plan.inputs)
         chosen = self._output_indices(output_names)
         results = self._plan_for(_shapes(arrays), count=True).run(arrays)
@@ -177,6 +202,9 @@ class InferenceSession:
         `lowered.mlir` and `outputs.npz`.
         Raises PyFlameRTError when the folder cannot be written.
         """
+        if (session := self._session_overriding(input_feed)) is not None:
+            session.save_reproducer(directory, input_feed)
+            return
         folder = Path(directory)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -200,6 +228,17 @@ class InferenceSession:
             f"pfrt-run lowered.mlir{inputs} --output outputs.npz\n",
         )
 
+    def _session_overriding(self, feed: object) -> InferenceSession | None:
+        """The session whose inputs are also the constants that a feed overrides, if it does."""
+        if self._source is None or not self._overridable or not isinstance(feed, Mapping):
+            return None
+        names = frozenset(spec.name for spec in self._overridable if spec.name in feed)
+        if not names or names in self._overriding:
+            return self._overriding.get(names)
+        program = compiler.load(self._source, initializers_as_inputs=names)
+        found = InferenceSession(Graph.of_program(program), self._options)
+        return self._overriding.setdefault(names, found)
+
     def _optimize(self) -> ModuleOp:
         module = self._program.module.clone()
         text = compiler.optimization_pipeline(self._options.optimization_level)
@@ -222,7 +261,13 @@ class InferenceSession:
                 return plan
             if not count or not self._comes_back(shapes):
                 return self._plan
-            return self._specialize(shapes)
+        # Nobody waits for the compiler but who started it: the dynamic plan takes any shapes.
+        if not self._compiling.acquire(blocking=False):
+            return self._plan
+        try:
+            return self._specialized.get(shapes) or self._specialize(shapes)
+        finally:
+            self._compiling.release()
 
     def _comes_back(self, shapes: Shapes) -> bool:
         """Count a run of a signature; whether it has come often enough to be specialised."""
@@ -235,27 +280,39 @@ class InferenceSession:
         return self._seen[shapes] >= needed
 
     def _specialize(self, shapes: Shapes) -> CompiledModel:
-        plan = self._compile(compiler.specialization_pipeline(self._plan.inputs, shapes))
-        self._specialized[shapes] = plan
-        if len(self._specialized) > self._options.max_specialized_plans:
-            self._specialized.popitem(last=False)
+        try:
+            plan = self._compile(compiler.specialization_pipeline(self._plan.inputs, shapes))
+        except PyFlameRTError:
+            # Shapes that do not fit each other: the run fails, or not, as it did the first time.
+            with self._lock:
+                self._postpone(shapes)
+            return self._plan
+        with self._lock:
+            self._specialized[shapes] = plan
+            if len(self._specialized) > self._options.max_specialized_plans:
+                dropped, _ = self._specialized.popitem(last=False)
+                self._postpone(dropped)
         return plan
 
+    def _postpone(self, shapes: Shapes) -> None:
+        self._seen[shapes] = -_POSTPONED * self._options.specialize_after
+
     def _output_indices(self, output_names: Sequence[str] | None) -> list[int] | None:
-        if not output_names:
+        if output_names is None:
             return None
         if isinstance(output_names, str):
             raise InputError(
                 f'output_names must be a list of names, got the string "{output_names}"',
                 hint=f'pass ["{output_names}"]',
             )
-        known = {spec.name: index for index, spec in enumerate(self._plan.outputs)}
-        for name in output_names:
+        known = [spec.name for spec in self._plan.outputs]
+        names = list(output_names)
+        for name in names:
             if name not in known:
                 raise InputError(
                     f'there is no output "{name}"', hint=f"outputs are {', '.join(known)}"
                 )
-        return [known[name] for name in output_names]
+        return [known.index(name) for name in names] or None
 
 
 def _shapes(arrays: Sequence[Array]) -> Shapes:
@@ -283,7 +340,23 @@ def _load(source: object) -> Program:
     )
 
 
+def _lasting(source: object) -> str | bytes | None:
+    """What an ONNX model can be read from again, wherever the process has gone meanwhile."""
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, str | os.PathLike):
+        path = Path(cast("str | os.PathLike[str]", source))
+        return str(path.absolute()) if path.suffix.lower() in (".onnx", ".onnxtxt") else None
+    return None
+
+
 def _check_providers(providers: Sequence[str | tuple[str, dict[str, Any]]]) -> None:
+    if isinstance(providers, str):
+        raise ValidationError(
+            f'providers must be a list of names, got the string "{providers}"',
+            where="InferenceSession",
+            hint=f'pass ["{providers}"]',
+        )
     names = [entry if isinstance(entry, str) else entry[0] for entry in providers]
     for name in names:
         if name not in PROVIDERS:

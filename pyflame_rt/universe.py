@@ -27,6 +27,7 @@ _DIALECTS = {
 _PASSES = {
     "convert-pfrt-to-plan": "pyflame_rt.passes.conversion.convert_pfrt_to_plan:ConvertPfrtToPlanPass",
     "pfrt-canonicalize": "pyflame_rt.passes.cleanup.pfrt_canonicalize:PfrtCanonicalizePass",
+    "pfrt-extract": "pyflame_rt.passes.cleanup.pfrt_extract:PfrtExtractPass",
     "pfrt-fold-constants": "pyflame_rt.passes.cleanup.pfrt_fold_constants:PfrtFoldConstantsPass",
     "pfrt-infer-shapes": "pyflame_rt.passes.analysis.pfrt_infer_shapes:PfrtInferShapesPass",
     "pfrt-specialize-shapes": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 
 import ml_dtypes
@@ -90,6 +91,14 @@ def test_what_is_no_array_is_refused_in_one_line(tmp_path: Path, name: str, data
 def test_what_is_no_archive_is_refused_in_one_line(tmp_path: Path, data: bytes):
     (tmp_path / "a.npz").write_bytes(data)
     with pytest.raises(InputError, match=r"a\.npz: "):
+        array_files.read_archive(tmp_path / "a.npz")
+
+
+def test_an_archive_of_other_files_is_refused(tmp_path: Path):
+    """TorchScript is a zip archive too."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("code/model.py", "")
+    with pytest.raises(InputError, match="it holds other files than arrays"):
         array_files.read_archive(tmp_path / "a.npz")
 
 

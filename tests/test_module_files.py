@@ -9,6 +9,7 @@ import pytest
 from xdsl.dialects.func import FuncOp
 
 from pyflame_rt import module_files, pipelines, reproducer
+from pyflame_rt.compiler import compile_module
 from pyflame_rt.dialects.pfrt.base import constant_of
 from pyflame_rt.errors import (
     InvalidModelError,
@@ -16,6 +17,7 @@ from pyflame_rt.errors import (
     PyFlameRTError,
     UnsupportedFormatError,
 )
+from pyflame_rt.tools import pfrt_opt
 from pyflame_rt.universe import make_context
 from pyflame_rt.weights import Weight, read_side_file, write_side_file
 
@@ -189,3 +191,33 @@ def test_what_is_no_reproducer_is_said_to_be_none(tmp_path: Path, text: str):
     (tmp_path / "r.mlir").write_text(text)
     with pytest.raises(InvalidModelError, match="not a reproducer"):
         reproducer.pipeline_of(tmp_path / "r.mlir")
+
+
+@pytest.mark.parametrize("generic", [False, True])
+def test_constants_of_every_op_keep_their_bits(tmp_path: Path, generic: bool) -> None:
+    """Floats that xDSL prints as the digits of their bits, and sub-byte integers, read back."""
+    source = tmp_path / "source.mlir"
+    source.write_text(
+        """func.func @main() -> (tensor<2xf32>, tensor<3xf32>, tensor<2xi4>, tensor<2xi1>) {
+          %a = pfrt.constant dense<"0x000080FF0000807F"> : tensor<2xf32>
+          %b = pfrt.constant_of_shape {shape = array<i64: 3>, value = dense<1.23456792e+08> : tensor<1xf32>} : () -> tensor<3xf32>
+          %c = pfrt.constant dense<[-8, 7]> : tensor<2xi4>
+          %d = pfrt.constant dense<[true, false]> : tensor<2xi1>
+          func.return %a, %b, %c, %d : tensor<2xf32>, tensor<3xf32>, tensor<2xi4>, tensor<2xi1>
+        }"""
+    )
+    ctx = make_context()
+    module = module_files.load(source, ctx)
+    expected = compile_module(module, ctx, "reference", "").run([])
+    flags = ["--print-op-generic"] if generic else []
+    for pipeline in ("", "convert-pfrt-to-plan"):
+        text = tmp_path / f"text{len(pipeline)}.mlir"
+        pfrt_opt.main([str(source), *flags, "-p", pipeline, "-o", str(text)])
+        printed = module_files.load(text, ctx)
+        backend = "numpy" if pipeline else "reference"
+        actual = compile_module(printed, ctx, backend, "").run([])
+        for ours, theirs in zip(actual, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        again = tmp_path / "again.mlir"
+        pfrt_opt.main([str(text), *flags, "-o", str(again)])
+        assert again.read_text() == text.read_text()

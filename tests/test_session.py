@@ -57,6 +57,19 @@ def test_a_graph_built_by_hand_runs() -> None:
     np.testing.assert_array_equal(viewed.initializers["w"], np.eye(2) * 3)
 
 
+def test_what_no_graph_can_hold_is_named() -> None:
+    graph = rt.Graph("g")
+    with pytest.raises(rt.ValidationError, match='"x": no tensor has elements of datetime64'):
+        graph.add_input("x", np.datetime64, [2])
+    with pytest.raises(rt.ValidationError, match=r'"x": data type .f99'):
+        graph.add_output("x", "f99", [2])
+    with pytest.raises(rt.ValidationError, match='"w": no tensor has elements of'):
+        graph.add_initializer("w", np.ones(2, np.longdouble))
+    graph.add_node("Relu", ["x"], ["y"], "r", alpha=None)  # type: ignore[arg-type]
+    with pytest.raises(rt.ValidationError, match='Relu "r", attribute "alpha": '):
+        graph.program()
+
+
 def test_output_names_select_reorder_and_repeat(images: np.ndarray) -> None:
     session = rt.InferenceSession(DIGITS / "mlp.onnx")
     twice = session.run(["logits", "logits"], {"images": images[:1]})
@@ -115,6 +128,93 @@ def test_signatures_that_come_back_are_specialised(
     assert len(session._specialized) == session.get_session_options().max_specialized_plans
 
 
+def compilations(session: rt.InferenceSession, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The pipelines that a session compiles from now on."""
+    made: list[str] = []
+    compile_ = session._compile
+    monkeypatch.setattr(session, "_compile", lambda p: (made.append(p), compile_(p))[1])
+    return made
+
+
+def test_more_signatures_in_turn_than_plans_are_not_compiled_in_every_run(
+    session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Least recently used is always the next one: dropping its plan for another gains nothing."""
+    session.get_session_options().max_specialized_plans = 2
+    made = compilations(session, monkeypatch)
+    for _ in range(10):
+        for batch in (1, 2, 3):
+            session.run(None, {"images": images[:batch]})
+    assert len(made) == 3
+
+
+def test_shapes_that_cannot_be_specialised_fail_the_same_way_every_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph = rt.Graph("product")
+    graph.add_input("x", np.float32, ["N", "K"])
+    graph.add_input("y", np.float32, ["L", "M"])
+    graph.add_node("MatMul", ["x", "y"], ["z"])
+    graph.add_output("z", np.float32, ["N", "M"])
+    session = rt.InferenceSession(graph)
+    made = compilations(session, monkeypatch)
+    for _ in range(4):
+        with pytest.raises(rt.BackendError, match="size 4 is different from 3"):
+            session.run(None, {"x": np.ones((2, 3), "f4"), "y": np.ones((4, 2), "f4")})
+    assert len(made) == 1
+
+
+def test_nobody_waits_for_a_plan_that_another_thread_compiles(
+    session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, finish = threading.Event(), threading.Event()
+    compile_ = session._compile
+
+    def slowly(pipeline: str) -> object:
+        started.set()
+        assert finish.wait(60)
+        return compile_(pipeline)
+
+    session.run(None, {"images": images[:2]})
+    monkeypatch.setattr(session, "_compile", slowly)
+    first = threading.Thread(target=session.run, args=(None, {"images": images[:2]}))
+    first.start()
+    assert started.wait(60)
+    others = [
+        threading.Thread(target=session.run, args=(None, {"images": images[:batch]}), daemon=True)
+        for batch in (2, 3, 3, 3)
+    ]
+    for thread in others:
+        thread.start()
+    for thread in others:
+        thread.join(30)
+    waiting = [thread for thread in others if thread.is_alive()]
+    finish.set()
+    first.join()
+    assert not waiting
+    assert "images=2x1x8x8" in session.pipeline_for({"images": images[:2]})
+
+
+@pytest.mark.parametrize("kind", [np.matrix, np.ma.masked_array])
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_subclasses_of_arrays_are_fed_as_plain_arrays(kind: type[np.ndarray]) -> None:
+    """As ONNX Runtime does: a mask hides nothing, and `*` of matrices is no product of matrices."""
+    graph = rt.Graph("erf")
+    graph.add_input("x", np.float32, ["N", "M"])
+    graph.add_node("Softmax", ["x"], ["h"])
+    graph.add_node("Erf", ["h"], ["y"])
+    graph.add_output("y", np.float32, ["N", "M"])
+    session = rt.InferenceSession(graph)
+    plain = np.array([[1, 2], [3, 5]], np.float32)
+    fed = kind(plain)
+    if isinstance(fed, np.ma.MaskedArray):
+        fed[0, 0] = np.ma.masked
+    for _ in range(2):
+        np.testing.assert_array_equal(
+            session.run(None, {"x": fed})[0], session.run(None, {"x": plain})[0]
+        )
+
+
 def test_an_empty_batch_runs(session: rt.InferenceSession, images: np.ndarray) -> None:
     for _ in range(3):
         assert session.run(None, {"images": images[:0]})[0].shape == (0, 10)
@@ -166,6 +266,15 @@ def test_wrong_outputs_are_named(session: rt.InferenceSession, images: np.ndarra
         session.run(["logit"], {"images": images[:1]})
     with pytest.raises(rt.InputError, match="must be a list of names"):
         session.run("logits", {"images": images[:1]})
+    with pytest.raises(rt.InputError, match="a mapping of names to arrays, got list"):
+        session.run(None, [images[:1]])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("names", [np.array(["logits"]), ("logits",), iter(["logits"])])
+def test_output_names_come_in_any_iterable(
+    session: rt.InferenceSession, images: np.ndarray, names: object
+) -> None:
+    assert len(session.run(names, {"images": images[:1]})) == 1  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -198,6 +307,8 @@ def test_bad_options_and_sources_are_named() -> None:
         rt.InferenceSession(3)  # type: ignore[arg-type]
     with pytest.raises(rt.UnsupportedFormatError, match=r"\.xyz"):
         rt.InferenceSession("model.xyz")
+    with pytest.raises(rt.ValidationError, match="providers must be a list of names"):
+        rt.InferenceSession(DIGITS / "mlp.onnx", providers="CPUExecutionProvider")
 
 
 def test_unknown_providers_warn_and_fall_back() -> None:

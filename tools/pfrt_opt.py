@@ -13,7 +13,6 @@ from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
-from xdsl.targets.mlir import MLIRTarget
 from xdsl.utils.exceptions import ShrinkException
 from xdsl.utils.target import Target
 from xdsl.xdsl_opt_main import xDSLOptMain
@@ -27,6 +26,7 @@ from pyflame_rt import (
     reproducer,
 )
 from pyflame_rt.errors import InvalidModelError, ModelNotFoundError, PyFlameRTError, ValidationError
+from pyflame_rt.ir_text import IRTarget
 from pyflame_rt.tools.command import FAILURE, UsageError, guarded
 from pyflame_rt.universe import multiverse
 
@@ -60,6 +60,7 @@ class PfrtOptMain(xDSLOptMain):
 
     def register_all_targets(self) -> None:
         self.available_targets.update(multiverse().all_targets)
+        self.available_targets[IRTarget.name] = lambda: IRTarget
 
     def register_all_frontends(self) -> None:
         for suffix in module_files.loaders():
@@ -94,6 +95,11 @@ class PfrtOptMain(xDSLOptMain):
             args.passes = reproducer.pipeline_of(args.input_file)
         if args.reproducer and args.split_input_file:
             raise UsageError("--reproducer and --split-input-file do not go together")
+        if args.output_file == "-":
+            args.output_file = None
+        for path in filter(None, (args.output_file, args.reproducer)):
+            if not module_files.is_for_text(path):
+                raise UsageError("not a name for text", where=path, hint="write to a .mlir file")
         self.passes = pipelines.parse(args.passes, self.available_passes)
         self.target = self._make_target()
 
@@ -125,7 +131,7 @@ class PfrtOptMain(xDSLOptMain):
     @property
     def writes_ir(self) -> bool:
         """Whether the output is a file of IR, which carries locations and has a side file."""
-        return self.args.output_file is not None and isinstance(self.target, MLIRTarget)
+        return self.args.output_file is not None and isinstance(self.target, IRTarget)
 
     def is_expected(self, error: PyFlameRTError) -> bool:
         """Whether the user asked for errors of this kind to be printed as results."""
@@ -223,7 +229,7 @@ class PfrtOptMain(xDSLOptMain):
         if self.target is None:
             return self.output_resulting_program(module)
         target = self.target
-        if isinstance(target, MLIRTarget):
+        if isinstance(target, IRTarget):
             locations = self.writes_ir and module_files.has_locations(module)
             target = replace(target, print_debuginfo=target.print_debuginfo or locations)
         output = StringIO()
@@ -240,7 +246,9 @@ class PfrtOptMain(xDSLOptMain):
 
     def _make_target(self) -> Target | None:
         args = self.args
-        (spec,) = pipeline_syntax.read(args.target)
+        spec, *more = pipeline_syntax.read(args.target)
+        if more:
+            raise UsageError(f'-t takes one target, got "{args.target}"')
         factory = self.available_targets[spec.name]
         if factory.__code__.co_argcount:
             return None
@@ -251,7 +259,7 @@ class PfrtOptMain(xDSLOptMain):
                 f"cannot be loaded: {error}", where=f"target {spec.name}", hint="install it"
             ) from error
         target = pass_options.build(kind, spec.options)
-        if not isinstance(target, MLIRTarget):
+        if not isinstance(target, IRTarget):
             return target
         return replace(
             target,

@@ -230,9 +230,9 @@ def _feed(options: Options, specs: Sequence[TensorSpec]) -> dict[str, Array]:
         feed[name] = array_files.read_array(path)
     declared = {spec.name: spec.dtype for spec in specs}
     feed = {n: array_files.as_declared(a, declared.get(n, a.dtype)) for n, a in feed.items()}
-    if feed and not options.seed_given:
+    if (options.test_data or options.inputs or options.input) and not options.seed_given:
         return feed
-    missing = [spec for spec in specs if spec.name not in feed]
+    missing = [spec for spec in specs if spec.name not in feed and spec.default is None]
     generator = np.random.default_rng(options.random_seed)
     for spec, shape in zip(
         missing, random_inputs.resolve_shapes(missing, options.dims), strict=True
@@ -288,6 +288,8 @@ def _expect(
         expected = array_files.read_outputs(source, specs)
     else:
         expected = array_files.read_recorded(source, "output", specs)
+    if not expected:
+        raise InputError("holds no outputs to compare with", where=source)
     dtypes = {spec.name: spec.dtype for spec in specs}
     for name in expected:
         if name not in values:

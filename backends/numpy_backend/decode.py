@@ -8,7 +8,7 @@ from typing import Any, cast
 from xdsl.dialects import func
 from xdsl.ir import Block, Operation, SSAValue
 
-from pyflame_rt.backends.base import callee_of
+from pyflame_rt.backends.base import callee_of, only_block
 from pyflame_rt.backends.numpy_backend.program import (
     Body,
     Branch,
@@ -54,8 +54,9 @@ class _Decoder:
 
     def _function(self, function: func.FuncOp) -> tuple[tuple[Slot, ...], Body]:
         self._callers.append(function)
-        arguments = self._new_slots(function.body.block.args)
-        body = self._body(function.body.block)
+        block = only_block(function)
+        arguments = self._new_slots(block.args)
+        body = self._body(block)
         self._callers.pop()
         return arguments, body
 
@@ -131,6 +132,9 @@ class _Decoder:
         return None
 
     def _invoke(self, op: plan.CallOp) -> Invoke:
+        if any(_is_argument(buffer) for buffer in (*op.into, *op.scratch)):
+            # It may be the caller's own array.
+            raise BackendError("writes to an argument", where=describe(op))
         place = location_text(op)
         return Invoke(
             op.algorithm,
@@ -178,6 +182,12 @@ class _Decoder:
     def _late(self, values: Sequence[SSAValue]) -> tuple[int, ...]:
         refs = (self._refs[value] for value in values)
         return tuple(ref.index for ref in refs if isinstance(ref, Slot))
+
+
+def _is_argument(buffer: SSAValue) -> bool:
+    while isinstance(buffer.owner, plan.ReshapeOp):
+        buffer = buffer.owner.source
+    return isinstance(buffer.owner, Block)
 
 
 def _constant(op: plan.ConstantOp) -> Constant:

@@ -58,7 +58,7 @@ class Frame:
         self._env: list[Array | None] = list(self._blank)
         self._arguments = slice(0, len(program.arguments))
         self._steps = self._bind(program.body)
-        self._outputs = self._reader(program.body.results)
+        self._outputs = self._results(program.body)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Execute; the environment is empty again afterwards, whatever happened."""
@@ -69,6 +69,13 @@ class Frame:
             return detached(self._outputs(), inputs)
         finally:
             env[: self._late] = self._blank
+
+    def _results(self, body: Body) -> Callable[[], Sequence[Array]]:
+        """A function that fetches what leaves the program, none of it in this frame's storage."""
+        read, keep = self._reader(body.results), self._private
+        if not any(isinstance(ref, View) for ref in body.results):
+            return read
+        return lambda: [keep(array) for array in read()]
 
     def _bind(self, body: Body) -> Steps:
         steps = Steps()

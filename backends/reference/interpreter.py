@@ -16,7 +16,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import ConstantLike
 
 from pyflame_rt import kernels
-from pyflame_rt.backends.base import Executable, callee_of, require_count
+from pyflame_rt.backends.base import Executable, callee_of, only_block, require_count
 from pyflame_rt.backends.runtime import (
     Array,
     ArrayType,
@@ -46,11 +46,12 @@ class Interpreter(Executable):
     """A function of pfrt, run op by op."""
 
     def __init__(self, function: func.FuncOp):
-        self._arguments = function.body.block.args
+        block = only_block(function)
+        self._arguments = block.args
         missing = sorted(_unsupported(function))
         if missing:
             raise BackendError(f"the reference backend has no kernel for {', '.join(missing)}")
-        self._body = _Body(function.body.block, (function,))
+        self._body = _Body(block, (function,))
 
     def run(self, inputs: Sequence[Array], observer: Observer | None = None) -> list[Array]:
         """As `Executable.run`; `observer` sees every op's results, those inside regions too."""
@@ -171,10 +172,11 @@ def _branch(op: IfOp, callers: _Callers) -> _Evaluate:
 
 def _function_call(op: func.CallOp, callers: _Callers) -> _Evaluate:
     function = callee_of(op, callers)
-    body = _Body(function.body.block, (*callers, function))
+    block = only_block(function)
+    body = _Body(block, (*callers, function))
 
     def evaluate(values: _Values, observer: Observer | None) -> Sequence[Array]:
-        arguments = zip(function.body.block.args, op.operands, strict=True)
+        arguments = zip(block.args, op.operands, strict=True)
         values.update({argument: values[operand] for argument, operand in arguments})
         return body.run(values, observer)
 

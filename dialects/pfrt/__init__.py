@@ -18,8 +18,11 @@ FAMILIES = (
     "convolution",
     "data",
     "elementwise",
+    "image",
+    "indexing",
     "normalization",
     "pooling",
+    "recurrent",
     "reduction",
     "shape",
 )

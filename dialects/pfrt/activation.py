@@ -20,6 +20,7 @@ from xdsl.irdl import (
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint, elements
+from pyflame_rt.dialects.pfrt.broadcasting import NUMBERS
 from pyflame_rt.dialects.pfrt.constraints import (
     broadcasts_to,
     float_property,
@@ -29,7 +30,7 @@ from pyflame_rt.dialects.pfrt.constraints import (
     require_shape,
     string_property,
 )
-from pyflame_rt.dialects.pfrt.types import shape_of
+from pyflame_rt.dialects.pfrt.types import dtype_of, shape_of
 
 UNARY_FORMAT = "$operand custom<ValueNames>($names) attr-dict `:` type($operand) `->` type($result)"
 
@@ -76,9 +77,14 @@ class ReluOp(UnaryOp):
     ```mlir
     %y = pfrt.relu %x : tensor<1x8xf32> -> tensor<1x8xf32>
     ```
+    C1: the operand holds numbers: integers of 8 bits or more, or floats of 16 or more.
     """
 
     name = "pfrt.relu"
+
+    def check(self) -> None:
+        takes = dtype_of(self.operand).name in NUMBERS
+        self.require("C1", takes, f"is not defined on {self.operand.type}")
 
     @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:

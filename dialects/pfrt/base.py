@@ -238,6 +238,11 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
         return total
 
     @classmethod
+    def constant_property(cls, name: str, array: Array) -> Attribute | None:
+        """The property that the constant operand of a dynamic property becomes; None: it stays."""
+        return property_of_constant(array)
+
+    @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
         return (ConstantOperandToProperty(),) if cls.DYNAMIC_PROPERTIES else ()
 
@@ -252,8 +257,9 @@ class ConstantOperandToProperty(RewritePattern):
         for name in op.DYNAMIC_PROPERTIES:
             value = cast(SSAValue | None, getattr(op, f"{name}_value"))
             array = None if value is None else constant_of(value)
-            if array is not None:
-                known[name] = property_of_constant(array)
+            attr = None if array is None else op.constant_property(name, array)
+            if attr is not None:
+                known[name] = attr
         if not known:
             return
         operands: list[OperandArg] = []

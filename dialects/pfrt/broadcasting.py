@@ -34,11 +34,10 @@ class ElementwiseOp(PfrtOp, ABC):
         """Require that the values have one element type, whose NumPy name is allowed."""
         first = type_of(values[0]).element_type
         for value in values:
-            self.require(
-                constraint, type_of(value).element_type == first, f"mixes {first} and {value.type}"
-            )
-        name = dtype_of(values[0]).name
-        self.require(constraint, name in allowed, f"is not defined on {first}")
+            if type_of(value).element_type != first:
+                self.require(constraint, False, f"mixes {first} and {value.type}")
+        if dtype_of(values[0]).name not in allowed:
+            self.require(constraint, False, f"is not defined on {first}")
 
     def require_broadcast(self, constraint: str) -> None:
         """Require that the shapes of all operands broadcast."""

@@ -115,21 +115,16 @@ def require_shape(
 def require_rank(op: PfrtOp, constraint: str, value: SSAValue, least: int) -> None:
     """Require that a value has at least `least` dimensions, if its rank is known."""
     shape = shape_of(value)
-    op.require(
-        constraint,
-        shape is None or len(shape) >= least,
-        f"needs at least {least} dimensions, got {value.type}",
-    )
+    # Texts are made when they are needed: printing types takes longer than checking them.
+    if shape is not None and len(shape) < least:
+        op.require(constraint, False, f"needs at least {least} dimensions, got {value.type}")
 
 
 def require_axis(op: PfrtOp, constraint: str, axis: int, value: SSAValue) -> None:
     """Require that an axis is one of the value's, if its rank is known."""
     shape = shape_of(value)
-    op.require(
-        constraint,
-        shape is None or -len(shape) <= axis < len(shape),
-        f"axis {axis} is outside the dimensions of {value.type}",
-    )
+    if shape is not None and not -len(shape) <= axis < len(shape):
+        op.require(constraint, False, f"axis {axis} is outside the dimensions of {value.type}")
 
 
 def broadcasts_to(value: SSAValue | None, target: Shape | None) -> bool:

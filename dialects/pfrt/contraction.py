@@ -1,4 +1,4 @@
-"""Contractions: matrix products, batched and scaled."""
+"""Contractions: matrix products, batched and scaled; `einsum.py` has the general ones."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pyflame_rt.dialects.pfrt.constraints import (
     require_rank,
     require_same_element,
 )
+from pyflame_rt.dialects.pfrt.einsum import EinsumOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, tensor, type_of
 
 
@@ -163,4 +164,4 @@ class GemmOp(PfrtOp):
         return (*super().get_canonicalization_patterns(), GemmWithoutAddend())
 
 
-OPS: tuple[type[PfrtOp], ...] = (GemmOp, MatmulOp)
+OPS: tuple[type[PfrtOp], ...] = (EinsumOp, GemmOp, MatmulOp)

@@ -13,6 +13,7 @@ from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
     irdl_op_definition,
+    lazy_traits_def,
     operand_def,
     opt_operand_def,
     region_def,
@@ -20,7 +21,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.traits import IsTerminator, Pure, RecursiveMemoryEffect
+from xdsl.traits import HasParent, IsTerminator, Pure, RecursiveMemoryEffect
 
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp, TensorConstraint, compatible
@@ -53,7 +54,7 @@ class YieldOp(IRDLOperation):
 
     assembly_format = "($values^ `:` type($values))? attr-dict"
 
-    traits = traits_def(IsTerminator(), Pure())
+    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(IfOp, LoopOp)))
 
     def __init__(self, values: Sequence[SSAValue]):
         super().__init__(operands=[values])
@@ -71,6 +72,21 @@ class ControlOp(PfrtOp):
     def bytes(self) -> int | None:
         """Unknown, as `flops`."""
         return None
+
+
+def require_one(
+    op: ControlOp, constraint: str, name: str, value: SSAValue | None, element: Attribute
+) -> None:
+    """Require that a value, if given, can hold one element, of that type."""
+    if value is None:
+        return
+    kind = type_of(value)
+    one = isinstance(kind, UnrankedTensorType) or set(kind.get_shape()) <= {1, DYNAMIC}
+    op.require(
+        constraint,
+        one and kind.element_type == element,
+        f"the {name} must hold one {element}, got {kind}",
+    )
 
 
 def yielded(region: Region) -> tuple[SSAValue, ...]:
@@ -133,16 +149,7 @@ class IfOp(ControlOp):
         return [join(type_of(a), type_of(b)) for a, b in pairs]
 
     def check(self) -> None:
-        kind = type_of(self.condition)
-        self.require(
-            "C1",
-            kind.element_type == builtin.i1
-            and (
-                isinstance(kind, UnrankedTensorType)
-                or all(d in (1, DYNAMIC) for d in kind.get_shape())
-            ),
-            f"the condition must hold one i1, got {kind}",
-        )
+        require_one(self, "C1", "condition", self.condition, builtin.i1)
         then_values, else_values = yielded(self.then_region), yielded(self.else_region)
         self.require(
             "C2",
@@ -174,7 +181,8 @@ class LoopOp(ControlOp):
     ```
     C1: the region takes 2 + (number of carried values) arguments. C2: it yields 1 + (number of
     results) values. C3: a carried value keeps its element type, and its argument's type describes
-    both the initial and the yielded value. C4: the trip count holds one i64, the condition one i1.
+    both the initial and the yielded value. C4: the trip count and the iteration hold one i64, each
+    condition one i1.
     """
 
     name = "pfrt.loop"
@@ -263,13 +271,11 @@ class LoopOp(ControlOp):
                 all(compatible(type_of(argument), kind) for kind in kinds),
                 f"argument {argument.type} does not describe {kinds[0]} and {kinds[1]}",
             )
-        scalars = ((self.trip_count, i64), (self.condition, builtin.i1))
-        for scalar, element in scalars:
-            self.require(
-                "C4",
-                scalar is None or type_of(scalar).element_type == element,
-                f"needs {element}, got {None if scalar is None else scalar.type}",
-            )
+        require_one(self, "C4", "trip count", self.trip_count, i64)
+        require_one(self, "C4", "condition", self.condition, builtin.i1)
+        require_one(self, "C4", "iteration", arguments[0], i64)
+        require_one(self, "C4", "region's condition", arguments[1], builtin.i1)
+        require_one(self, "C4", "yielded condition", values[0], builtin.i1)
 
 
 OPS: tuple[type[IRDLOperation], ...] = (IfOp, LoopOp, YieldOp)

@@ -129,13 +129,15 @@ class ConstantOp(PfrtOp, HasFolderInterface):
 
     def check(self) -> None:
         kind = cast("TensorType[Any]", self.result.type)
-        self.require("C1", DYNAMIC not in kind.get_shape(), f"the type {kind} is not static")
+        if DYNAMIC in kind.get_shape():
+            self.require("C1", False, f"the type {kind} is not static")
         (held,) = self.infer_types()
-        self.require("C1", held == kind, f"declared {kind}, but the value is a {held}")
+        if held != kind:
+            self.require("C1", False, f"declared {kind}, but the value is a {held}")
         if not isinstance(self.value, WeightAttr):
             size = len(cast("DenseIntOrFPElementsAttr[Any]", self.value))
-            fits = size in (1, math.prod(kind.get_shape()))
-            self.require("C1", fits, f"{size} elements do not fill {kind}")
+            if size not in (1, math.prod(kind.get_shape())):
+                self.require("C1", False, f"{size} elements do not fill {kind}")
 
     def fold(self) -> Sequence[SSAValue | Attribute] | None:
         return (self.value,)

@@ -1,4 +1,5 @@
-"""Elementwise arithmetic; comparison and logic are in `comparison.py`."""
+"""Elementwise arithmetic; more of the family is in `comparison.py`, `bitwise.py` and
+`trigonometry.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from xdsl.interfaces import HasFolderInterface
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import irdl_op_definition, result_def, var_operand_def
 
-from pyflame_rt.dialects.pfrt import comparison
+from pyflame_rt.dialects.pfrt import bitwise, comparison, trigonometry
 from pyflame_rt.dialects.pfrt.activation import UnaryOp
 from pyflame_rt.dialects.pfrt.base import PfrtOp, TensorConstraint
 from pyflame_rt.dialects.pfrt.broadcasting import (
@@ -478,4 +479,6 @@ OPS: tuple[type[PfrtOp], ...] = (
     SumOp,
     MeanOp,
     *comparison.OPS,
+    *bitwise.OPS,
+    *trigonometry.OPS,
 )

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 
 _IRREGULAR = {
+    "GatherND": "gather_nd",
+    "GRU": "gru",
     "IsInf": "is_inf",
     "IsNaN": "is_nan",
     "LRN": "lrn",
+    "LSTM": "lstm",
     "MatMul": "matmul",
     "PRelu": "prelu",
+    "RNN": "rnn",
     "ReduceL1": "reduce_l1",
     "ReduceL2": "reduce_l2",
+    "ScatterND": "scatter_nd",
 }
 _REGULAR = {name: op_type for op_type, name in _IRREGULAR.items()}
 

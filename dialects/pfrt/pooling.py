@@ -14,6 +14,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint, elements
+from pyflame_rt.dialects.pfrt.broadcasting import NUMBERS
 from pyflame_rt.dialects.pfrt.constraints import (
     flag_property,
     int_property,
@@ -29,9 +30,9 @@ UNARY_FORMAT = "$operand custom<ValueNames>($names) attr-dict `:` type($operand)
 
 
 def require_numbers(op: PfrtOp, constraint: str, value: SSAValue) -> None:
-    """Require that a value holds numbers that have an order."""
-    kind = dtype_of(value).kind
-    op.require(constraint, kind not in "bc", f"needs ordered numbers, got {value.type}")
+    """Require that a value holds integers of 8 bits or more, or floats of 16 or more."""
+    takes = dtype_of(value).name in NUMBERS
+    op.require(constraint, takes, f"needs ordered numbers, got {value.type}")
 
 
 class PoolOp(WindowedOp, ABC):

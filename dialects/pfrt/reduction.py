@@ -19,6 +19,7 @@ from pyflame_rt.dialects.pfrt.base import (
     elements,
     normalize_axis,
 )
+from pyflame_rt.dialects.pfrt.broadcasting import BOOLS, NUMBERS
 from pyflame_rt.dialects.pfrt.constraints import (
     flag_property,
     int_property,
@@ -58,7 +59,7 @@ class ReduceOp(PfrtOp, ABC):
 
     def takes(self) -> bool:
         """Whether the op is defined on the operand's element type."""
-        return dtype_of(self.operand).kind != "b"
+        return dtype_of(self.operand).name in NUMBERS
 
     def check(self) -> None:
         self.require("C1", self.takes(), f"is not defined on {self.operand.type}")
@@ -151,7 +152,7 @@ class ReduceSumOp(ReduceOp):
     ```mlir
     %y = pfrt.reduce_sum %x {axes = array<i64: 1>} : (tensor<?x8xf32>) -> tensor<?x1xf32>
     ```
-    C1: the operand does not hold booleans.
+    C1: the operand holds integers of 8 bits or more, or floats of 16 or more.
     C2: the axes are distinct axes of the operand.
     C3: axes known only at run time are a vector of i64.
     """
@@ -166,7 +167,7 @@ class ReduceMeanOp(ReduceOp):
     ```mlir
     %y = pfrt.reduce_mean %x {axes = array<i64: 2, 3>, keepdims = false} : (tensor<?x8x4x4xf32>) -> tensor<?x8xf32>
     ```
-    C1: the operand does not hold booleans.
+    C1: the operand holds integers of 8 bits or more, or floats of 16 or more.
     C2: the axes are distinct axes of the operand.
     C3: axes known only at run time are a vector of i64.
     """
@@ -189,7 +190,7 @@ class ReduceMaxOp(ReduceOp):
     name = "pfrt.reduce_max"
 
     def takes(self) -> bool:
-        return dtype_of(self.operand).kind != "c"
+        return dtype_of(self.operand).name in NUMBERS | BOOLS
 
 
 @irdl_op_definition
@@ -207,7 +208,7 @@ class ReduceMinOp(ReduceOp):
     name = "pfrt.reduce_min"
 
     def takes(self) -> bool:
-        return dtype_of(self.operand).kind != "c"
+        return dtype_of(self.operand).name in NUMBERS | BOOLS
 
 
 @irdl_op_definition
@@ -217,7 +218,7 @@ class ReduceProdOp(ReduceOp):
     ```mlir
     %y = pfrt.reduce_prod %x {axes = array<i64: 1>} : (tensor<?x8xf32>) -> tensor<?x1xf32>
     ```
-    C1: the operand does not hold booleans.
+    C1: the operand holds integers of 8 bits or more, or floats of 16 or more.
     C2: the axes are distinct axes of the operand.
     C3: axes known only at run time are a vector of i64.
     """
@@ -232,7 +233,7 @@ class ReduceL1Op(ReduceOp):
     ```mlir
     %y = pfrt.reduce_l1 %x {axes = array<i64: 1>} : (tensor<?x8xf32>) -> tensor<?x1xf32>
     ```
-    C1: the operand does not hold booleans.
+    C1: the operand holds integers of 8 bits or more, or floats of 16 or more.
     C2: the axes are distinct axes of the operand.
     C3: axes known only at run time are a vector of i64.
     """
@@ -249,7 +250,7 @@ class ReduceL2Op(ReduceOp):
     ```mlir
     %y = pfrt.reduce_l2 %x {axes = array<i64: 1>} : (tensor<?x8xf32>) -> tensor<?x1xf32>
     ```
-    C1: the operand does not hold booleans.
+    C1: the operand holds integers of 8 bits or more, or floats of 16 or more.
     C2: the axes are distinct axes of the operand.
     C3: axes known only at run time are a vector of i64.
     """
@@ -266,7 +267,7 @@ class ReduceSumSquareOp(ReduceOp):
     ```mlir
     %y = pfrt.reduce_sum_square %x {axes = array<i64: 1>} : (tensor<?x8xf32>) -> tensor<?x1xf32>
     ```
-    C1: the operand does not hold booleans.
+    C1: the operand holds integers of 8 bits or more, or floats of 16 or more.
     C2: the axes are distinct axes of the operand.
     C3: axes known only at run time are a vector of i64.
     """
@@ -322,9 +323,8 @@ class ArgOp(PfrtOp, ABC):
     assembly_format = UNARY_FORMAT
 
     def check(self) -> None:
-        self.require(
-            "C1", dtype_of(self.operand).kind not in "bc", f"cannot order {self.operand.type}"
-        )
+        takes = dtype_of(self.operand).name in NUMBERS
+        self.require("C1", takes, f"cannot order {self.operand.type}")
         axis, shape = self.axis.value.data, shape_of(self.operand)
         require_axis(self, "C2", axis, self.operand)
         self.require(

@@ -15,9 +15,10 @@ from xdsl.dialects.builtin import (
     DictionaryAttr,
     ModuleOp,
     StringAttr,
+    TensorType,
     UnrankedTensorType,
 )
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, SSAValue
 from xdsl.passes import ModulePass
 
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, tensor, type_of
@@ -64,12 +65,16 @@ class PfrtSpecializeShapesPass(ModulePass):
         sizes = self._sizes(sorted({label for row in labels for label in row if label}))
         for name, dims in self._given(inputs).items():
             argument = arguments[inputs.index(name)]
+            self._require_tensor(name, argument)
             kind = tensor(type_of(argument).element_type, dims)
             merged = merge(type_of(argument), kind)
             if merged is None:
                 raise self._failed(f'input "{name}" is a {argument.type}, not a {kind}')
             set_type(argument, merged)
         for name, argument, row in zip(inputs, function.body.blocks[0].args, labels, strict=True):
+            if not row:
+                continue
+            self._require_tensor(name, argument)
             _collect(
                 sizes,
                 type_of(argument),
@@ -113,6 +118,10 @@ class PfrtSpecializeShapesPass(ModulePass):
                 raise self._failed(f'dimension "{label}" is given as {sizes[label]} and {text}')
         return sizes
 
+    def _require_tensor(self, name: str, argument: SSAValue) -> None:
+        if not isinstance(argument.type, TensorType | UnrankedTensorType):
+            raise self._failed(f'input "{name}" is a {argument.type}, not a tensor')
+
     def _unknown(self, what: str, name: str, known: Sequence[str]) -> PassFailed:
         close = get_close_matches(name, known, 1)
         hint = (
@@ -131,7 +140,7 @@ def _collect(
     error: Callable[[str], PassFailed],
 ) -> None:
     """Learn the sizes of the named dimensions of one input; they must agree with those known."""
-    if isinstance(kind, UnrankedTensorType) or not labels:
+    if isinstance(kind, UnrankedTensorType):
         return
     shape = cast(Any, kind).get_shape()
     if len(shape) != len(labels):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import FunctionType, ModuleOp
+from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType, UnrankedTensorType
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
@@ -49,6 +49,10 @@ def _require_lowerable(module: ModuleOp) -> None:
             continue
         if len(op.body.blocks) > 1:
             raise failed(op, f"@{op.sym_name.data} has branches between blocks")
+        for kind in (*op.function_type.inputs, *op.function_type.outputs):
+            if not isinstance(kind, TensorType | UnrankedTensorType):
+                why = f"@{op.sym_name.data} takes or returns a {kind}, which is no tensor"
+                raise failed(op, why)
         rejected += [nested for nested in op.walk() if nested is not op and not can_lower(nested)]
     if rejected:
         raise _not_lowered(rejected)

@@ -20,8 +20,11 @@ FAMILIES = (
     "convolution",
     "data",
     "elementwise",
+    "image",
+    "indexing",
     "normalization",
     "pooling",
+    "recurrent",
     "reduction",
     "shape",
 )

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyflame_rt.kernels.einsum import einsum
 from pyflame_rt.kernels.numerics import rounding_once
 
 Array = npt.NDArray[Any]
 
-__all__ = ["gemm", "matmul"]
+__all__ = ["einsum", "gemm", "matmul"]
 
 
 @rounding_once

@@ -85,8 +85,10 @@ def cast(x: Array, *, to: np.dtype[Any], saturate: bool = True, round_mode: str 
             return _to_float8(x, to, saturate)
         if _is_integer(to) and not _is_integer(x.dtype) and x.dtype != np.bool_:
             return _truncate(x.astype(np.float64), to)
-        if to.itemsize == 1 and to.kind == "V" and x.dtype.kind in "iu":
+        if _is_integer(to) and _is_integer(x.dtype):
             return x.astype(np.int64).astype(to)
+        if x.dtype == ml_dtypes.float8_e8m0fnu:
+            return x.astype(np.float32).astype(to)
         return x.astype(to)
 
 

@@ -17,10 +17,22 @@ Array = npt.NDArray[Any]
 
 __all__ = [
     "abs_",
+    "acos",
+    "acosh",
     "add",
     "and_",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "bit_shift",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
     "ceil",
     "cos",
+    "cosh",
     "div",
     "equal",
     "exp",
@@ -45,9 +57,11 @@ __all__ = [
     "round_",
     "sign",
     "sin",
+    "sinh",
     "sqrt",
     "sub",
     "sum_",
+    "tan",
     "where",
     "xor",
 ]
@@ -121,6 +135,51 @@ def sin(x: Array) -> Array:
 def cos(x: Array) -> Array:
     """The cosine of an angle in radians."""
     return _apply(np.cos, x)
+
+
+def tan(x: Array) -> Array:
+    """The tangent of an angle in radians."""
+    return _apply(np.tan, x)
+
+
+def asin(x: Array) -> Array:
+    """The angle in radians whose sine is x; NaN outside -1..1."""
+    return _apply(np.arcsin, x)
+
+
+def acos(x: Array) -> Array:
+    """The angle in radians whose cosine is x; NaN outside -1..1."""
+    return _apply(np.arccos, x)
+
+
+def atan(x: Array) -> Array:
+    """The angle in radians whose tangent is x."""
+    return _apply(np.arctan, x)
+
+
+def sinh(x: Array) -> Array:
+    """The hyperbolic sine."""
+    return _apply(np.sinh, x)
+
+
+def cosh(x: Array) -> Array:
+    """The hyperbolic cosine."""
+    return _apply(np.cosh, x)
+
+
+def asinh(x: Array) -> Array:
+    """The number whose hyperbolic sine is x."""
+    return _apply(np.arcsinh, x)
+
+
+def acosh(x: Array) -> Array:
+    """The number whose hyperbolic cosine is x; NaN below 1."""
+    return _apply(np.arccosh, x)
+
+
+def atanh(x: Array) -> Array:
+    """The number whose hyperbolic tangent is x; infinite at -1 and 1, NaN outside."""
+    return _apply(np.arctanh, x)
 
 
 def not_(x: Array) -> Array:
@@ -232,6 +291,34 @@ def or_(a: Array, b: Array) -> Array:
 def xor(a: Array, b: Array) -> Array:
     """Exactly one is true."""
     return _apply(np.logical_xor, a, b)
+
+
+def bitwise_not(x: Array) -> Array:
+    """Every bit turned over."""
+    return _apply(np.invert, x)
+
+
+def bitwise_and(a: Array, b: Array) -> Array:
+    """The bits that are set in both."""
+    return _apply(np.bitwise_and, a, b)
+
+
+def bitwise_or(a: Array, b: Array) -> Array:
+    """The bits that are set in either."""
+    return _apply(np.bitwise_or, a, b)
+
+
+def bitwise_xor(a: Array, b: Array) -> Array:
+    """The bits that are set in exactly one."""
+    return _apply(np.bitwise_xor, a, b)
+
+
+def bit_shift(a: Array, b: Array, *, direction: str) -> Array:
+    """The bits of a, b places to the left or right, where the sign bit follows.
+
+    A negative b, and one of all bits or more, leaves nothing but that sign.
+    """
+    return _apply(np.left_shift if direction == "LEFT" else np.right_shift, a, b)
 
 
 def min_(*arrays: Array) -> Array:

@@ -261,6 +261,9 @@ def gather(x: Array, indices: Array, *, axis: int = 0) -> Array:
         first = int(indices[outside].reshape(-1)[0])
         raise ValueError(f"index {first} is outside a dimension of {dim} elements")
     check_size([*x.shape[:along], *indices.shape, *x.shape[along + 1 :]], x.dtype)
+    if not x.flags.aligned:
+        # np.take would first copy all of x; weights lie in a file as they may.
+        return np.asarray(x[(*(slice(None),) * along, indices)], order="C")
     return np.asarray(np.take(x, indices, along))
 
 

@@ -1,6 +1,6 @@
 """Windows that slide over spatial axes: the one place where their arithmetic is written.
 
-Output sizes and paddings are ONNX's for Conv and the pools; shape inference and kernels share them.
+Output sizes and paddings are ONNX's for Conv, ConvTranspose and the pools; shape inference and kernels share them.
 """
 
 from __future__ import annotations
@@ -79,6 +79,55 @@ class WindowAxis:
         return np.sum((taps >= low) & (taps < high), axis=1)
 
 
+@dataclass(frozen=True)
+class TransposedAxis:
+    """How a window spreads along one spatial axis: the transpose of `WindowAxis`.
+
+    `pads` are cut off the result, and `output_padding` is added to its end. `output`, if not None,
+    is the size of the result, which then says what to cut off or to add.
+    """
+
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    pads: tuple[int, int] = (0, 0)
+    auto_pad: str = "NOTSET"
+    output_padding: int = 0
+    output: int | None = None
+
+    @property
+    def extent(self) -> int:
+        """Elements from the first to the last tap, both included."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    def resolved(self, size: int) -> tuple[int, int, int]:
+        """What is cut off both ends, and added to the end, for an axis of `size` elements.
+
+        SAME cuts down to size * stride, SAME_UPPER the odd element off the end; what is shorter
+        stays so, as in onnxruntime.
+        """
+        spread = (size - 1) * self.stride + self.extent + self.output_padding
+        if self.output is not None:
+            wanted = self.output
+        elif self.auto_pad.startswith("SAME"):
+            wanted = min(spread, size * self.stride)
+        else:
+            begin, end = self.pads if self.auto_pad == "NOTSET" else (0, 0)
+            return begin, end, self.output_padding
+        surplus = max(0, spread - wanted)
+        small, large = surplus // 2, surplus - surplus // 2
+        begin, end = (small, large) if self.auto_pad == "SAME_UPPER" else (large, small)
+        return begin, end, self.output_padding + max(0, wanted - spread)
+
+    def output_size(self, size: int) -> int:
+        """Size of the result of an axis of `size` elements. Raises ValueError if it is negative."""
+        begin, end, added = self.resolved(size)
+        count = (size - 1) * self.stride + self.extent + added - begin - end
+        if count < 0:
+            raise ValueError(f"{size} elements and pads {begin} + {end} would leave {count}")
+        return count
+
+
 def window_axes(
     kernel_shape: Sequence[int],
     strides: Sequence[int] = (),
@@ -102,6 +151,31 @@ def window_axes(
         for kernel, stride, dilation, begin, end in zip(
             kernel_shape, strides, dilations, pads[:rank], pads[rank:], strict=True
         )
+    )
+
+
+def transposed_axes(
+    kernel_shape: Sequence[int],
+    strides: Sequence[int] = (),
+    pads: Sequence[int] = (),
+    dilations: Sequence[int] = (),
+    auto_pad: str = "NOTSET",
+    output_padding: Sequence[int] = (),
+    output_shape: Sequence[int] = (),
+) -> tuple[TransposedAxis, ...]:
+    """One `TransposedAxis` a spatial axis; an empty list means its default."""
+    rank = len(kernel_shape)
+    added = output_padding or (0,) * rank
+    wanted = output_shape or (None,) * rank
+    if not len(added) == len(wanted) == rank:
+        raise ValueError(
+            f"{rank} spatial axes need as many entries of output_padding and output_shape,"
+            f" got {len(added)} and {len(wanted)}"
+        )
+    axes = window_axes(kernel_shape, strides, pads, dilations, auto_pad)
+    return tuple(
+        TransposedAxis(a.kernel, a.stride, a.dilation, a.pads, auto_pad, add, size)
+        for a, add, size in zip(axes, added, wanted, strict=True)
     )
 
 

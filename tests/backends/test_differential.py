@@ -38,6 +38,7 @@ UNARY = (
     "abs", "ceil", "cos", "exp", "floor", "log", "neg", "reciprocal", "round", "sign", "sin", "sqrt",
     "celu", "elu", "erf", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "mish", "relu", "selu",
     "sigmoid", "softplus", "softsign", "swish", "tanh", "thresholded_relu", "is_nan", "is_inf",
+    "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
 )  # fmt: skip
 WITH_PROPERTIES = (
     ("celu", {"alpha": 0.5}),
@@ -222,6 +223,7 @@ CONVOLUTIONS = (
     ((2, 3, 6, 6), (4, 3, 1, 1), {"strides": (2, 2)}),
     ((2, 3, 6, 6), (4, 3, 1, 1), {"pads": (1, 0, 0, 1)}),
     ((0, 3, 6, 6), (4, 3, 3, 3), {}),
+    ((0, 3, 6, 6), (4, 3, 1, 1), {}),
 )
 
 
@@ -393,3 +395,13 @@ def test_gather(axis, constants, dtype, check_case, new_case):
     """Indices from both ends, constant and not, also a scalar."""
     for indices in (np.array([[0, -1], [2, 1]], dtype), np.array(1, dtype), np.zeros(0, dtype)):
         check_case(new_case("gather", [floats(3, 4, 3), indices], {"axis": axis}, constants))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("constants", [(0,), (0, 1), ()])
+def test_gather_from_an_unaligned_weight(axis, constants, check_case, new_case):
+    """Weights lie in a model's file at any address."""
+    raw = np.zeros(64 * 32 * 4 + 1, np.uint8)[1:]
+    table = raw.view(np.float32).reshape(64, 32)
+    table[:] = floats(64, 32)
+    check_case(new_case("gather", [table, np.array([[0, -1], [2, 1]])], {"axis": axis}, constants))

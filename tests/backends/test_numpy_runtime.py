@@ -288,6 +288,30 @@ func.func @main(%x: memref<4xf32>) -> (memref<?xf32>, memref<4xf32>) {
     np.testing.assert_allclose(y, np.exp(-np.ones(4)), rtol=1e-6)
 
 
+def test_a_returned_view_is_a_copy(parse):
+    """What a run returns stays as it is when the next one reuses the arena."""
+    view = "plan.view %arena[128] : memref<192xi8> -> memref<6xf32>"
+    text = PLAN.replace("plan.new : memref<6xf32>", view)
+    assert text != PLAN
+    executable = NumpyBackend().compile(parse(text))
+    first = executable.run([np.ones((2, 3), np.float32)])[0]
+    second = executable.run([np.zeros((2, 3), np.float32)])[0]
+    np.testing.assert_array_equal(first, np.full(6, -2, np.float32))
+    assert not np.shares_memory(first, second)
+
+
+@pytest.mark.parametrize("buffer", ["%x", "%r"])
+def test_a_plan_that_writes_to_its_argument_is_refused(buffer: str, parse):
+    text = f"""
+    func.func @main(%x: memref<2x3xf32>) -> memref<2x3xf32> {{
+      %r = plan.reshape %x : memref<2x3xf32> -> memref<2x3xf32>
+      plan.call @neg(%x) into({buffer}) : (memref<2x3xf32>) into(memref<2x3xf32>)
+      func.return %x : memref<2x3xf32>
+    }}"""
+    with pytest.raises(BackendError, match=r"plan.call.*: writes to an argument"):
+        NumpyBackend().compile(parse(text))
+
+
 def test_several_images_share_a_column_buffer(parse):
     """Blocks of images that do not divide the batch, by the size of the plan's scratch."""
     rng = np.random.default_rng(0)

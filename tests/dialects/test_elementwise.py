@@ -10,18 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from xdsl.dialects.builtin import TensorType, f32, i1
+from xdsl.dialects.builtin import TensorType, f32
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.test_value import create_ssa_value
 
 from pyflame_rt import dtypes, kernels
-from pyflame_rt.dialects.pfrt import broadcasting, comparison, elementwise
+from pyflame_rt.dialects.pfrt import bitwise, broadcasting, comparison, elementwise, trigonometry
 from pyflame_rt.dialects.pfrt.base import PfrtOp, compatible
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, numpy_dtype, tensor_of, type_of
+from pyflame_rt.dialects.pfrt.types import (
+    DYNAMIC,
+    element_type,
+    numpy_dtype,
+    tensor_of,
+    type_of,
+)
 
 OPS = elementwise.OPS
 UNARY = [op for op in OPS if issubclass(op, elementwise.ElementUnaryOp)]
 BINARY = [op for op in OPS if issubclass(op, broadcasting.BinaryOp)]
+PROPERTIES = {bitwise.BitShiftOp: {"direction": "LEFT"}}
 VARIADIC = [op for op in OPS if issubclass(op, elementwise.VariadicOp)]
 BROADCAST = hnp.mutually_broadcastable_shapes(num_shapes=3, min_side=0, max_side=3, max_dims=3)
 DRAWN = settings(max_examples=25, deadline=None, derandomize=True)
@@ -43,6 +50,22 @@ def test_unary(check_inference: Callable[..., PfrtOp], op: type[Any], shape: tup
         check_inference(op, [np.ones(shape).astype(dtype)])
 
 
+@pytest.mark.parametrize("op", trigonometry.OPS)
+@pytest.mark.parametrize("dtype", sorted(broadcasting.FLOATS))
+def test_functions_of_angles(check_inference: Callable[..., PfrtOp], op: type[Any], dtype: str):
+    """In every float type."""
+    check_inference(op, [np.full((2, 3), 0.5).astype(BY_NAME[dtype])])
+
+
+def test_turning_every_bit_twice(check_inference: Callable[..., PfrtOp]):
+    for name in sorted(bitwise.INTEGERS):
+        check_inference(bitwise.BitwiseNotOp, [np.ones((2, 0), BY_NAME[name])])
+    x = create_ssa_value(tensor_of(np.ones(2, np.uint8)))
+    inner = bitwise.BitwiseNotOp.create_op([x])
+    assert inner.fold() is None
+    assert bitwise.BitwiseNotOp.create_op([inner.result]).fold() == (x,)
+
+
 @pytest.mark.parametrize("op", [*BINARY, comparison.WhereOp])
 @DRAWN
 @given(shapes=BROADCAST, data=st.data())
@@ -59,7 +82,7 @@ def test_broadcasting(
         )
         return
     dtype = data.draw(st.sampled_from(allowed(op)))
-    check_inference(op, [a.astype(dtype), b.astype(dtype)])
+    check_inference(op, [a.astype(dtype), b.astype(dtype)], PROPERTIES.get(op))
 
 
 @pytest.mark.parametrize("op", VARIADIC)
@@ -92,10 +115,10 @@ def test_an_unknown_dimension_takes_the_other_unless_that_is_one():
 
 @pytest.mark.parametrize("op", BINARY)
 def test_shapes_that_do_not_broadcast_are_refused(op: type[Any]):
-    element = i1 if op.ALLOWED == broadcasting.BOOLS else f32
+    element = element_type(allowed(op)[0])
     operands = [create_ssa_value(TensorType(element, [d])) for d in (2, 3)]
     with pytest.raises(VerifyException, match="broadcast"):
-        op.create_op(operands)
+        op.create_op(operands, PROPERTIES.get(op))
 
 
 def test_costs():
@@ -120,5 +143,5 @@ def test_folding_keeps_types():
 def test_every_result_type_is_an_element_type():
     for op in BINARY:
         operands = [create_ssa_value(tensor_of(np.ones(2).astype(allowed(op)[0])))] * 2
-        result = type_of(op.create_op(operands).results[0])
+        result = type_of(op.create_op(operands, PROPERTIES.get(op)).results[0])
         assert numpy_dtype(result.element_type) in (np.bool_, allowed(op)[0])

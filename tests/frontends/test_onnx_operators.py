@@ -153,10 +153,13 @@ def test_the_second_output_of_max_pool_makes_it_another_op():
     assert run(node("MaxPool", kernel_shape=[2]), 12, {"x": X})[1] == ["pfrt.max_pool"]
 
 
-def test_statistics_of_layer_normalization():
-    made = node("LayerNormalization", "x s", "y m d", axis=1)
+@pytest.mark.parametrize("ranked", [True, False])
+@pytest.mark.parametrize("axis", [1, -2])
+def test_statistics_of_layer_normalization(axis, ranked):
+    """Also where the rank, and with it the axes from a positive one on, is known at run time."""
+    made = node("LayerNormalization", "x s", "y m d", axis=axis)
     scale = np.ones((3, 4), np.float32)
-    (_, mean, deviation), _ = run(made, 17, {"x": X}, {"s": scale})
+    (_, mean, deviation), _ = run(made, 17, {"x": X}, {"s": scale}, ranked)
     np.testing.assert_allclose(mean, X.mean((1, 2), keepdims=True), rtol=1e-5, atol=1e-6)
     expected = 1 / np.sqrt(X.var((1, 2), keepdims=True) + 1e-5)
     np.testing.assert_allclose(deviation, expected, rtol=1e-5)
@@ -186,7 +189,7 @@ STATISTICS = dict.fromkeys(("s", "b", "m", "v"), V)
         ),
         (node("Dropout", "x r t"), 13, {"r": np.float32(0), "t": C(True)}, "train"),
         (node("LayerNormalization", "x s", stash_type=16), 17, {"s": X[0]}, "another type"),
-        (node("Upsample"), 7, {}, "not implemented"),
+        (node("Bernoulli"), 15, {}, "not implemented"),
         (node("Constant", "", value_string="a"), 13, {}, "strings"),
         (node("Cast", to=TensorProto.STRING), 13, {}, "element type STRING"),
         (node("Selu"), 1, {}, "supported from opset 6 on"),
@@ -226,4 +229,9 @@ def test_every_op_has_a_rule_and_no_rule_lacks_its_op():
     made_otherwise = {"pfrt.yield", "pfrt.max_pool_with_indices"}
     assert set(operations()) - imported <= made_otherwise
     # These are said with another op.
-    assert imported - set(operations()) == {"pfrt.cast_like", "pfrt.dropout"}
+    assert imported - set(operations()) == {
+        "pfrt.cast_like",
+        "pfrt.dropout",
+        "pfrt.scatter",
+        "pfrt.upsample",
+    }

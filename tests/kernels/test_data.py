@@ -92,6 +92,15 @@ def test_cast_of_integers_to_four_bits_wraps():
     assert got.astype(int).tolist() == [8, 15, 0]
 
 
+@pytest.mark.parametrize("to", [row.numpy for row in dtypes.table() if row.numpy.kind != "c"])
+@pytest.mark.parametrize("source", [row.numpy for row in dtypes.table() if row.numpy.kind != "c"])
+def test_cast_between_every_two_types(source: np.dtype[Any], to: np.dtype[Any]):
+    """1 is a number of all of them, and stays what it is."""
+    got = kernels.cast(np.ones(2, np.float32).astype(source), to=to)
+    assert got.dtype == to
+    assert got.astype(np.float32).tolist() == [1, 1]
+
+
 @pytest.mark.parametrize("saturate", [True, False])
 @pytest.mark.parametrize("to", FLOAT8)
 def test_cast_to_float8_is_onnxs_table(to: str, saturate: bool):

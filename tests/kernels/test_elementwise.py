@@ -8,7 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -17,7 +17,7 @@ from pyflame_rt.dialects.pfrt.names import op_name_of
 
 FLOAT_UNARY = [
     "Abs", "Neg", "Sqrt", "Exp", "Log", "Floor", "Ceil", "Round", "Reciprocal", "Sign", "Sin",
-    "Cos", "IsNaN", "IsInf",
+    "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "IsNaN", "IsInf",
 ]  # fmt: skip
 ARITHMETIC = ["Add", "Sub", "Mul", "Div"]
 COMPARISONS = ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"]
@@ -114,6 +114,55 @@ def test_logic_equals_onnxruntime(onnxruntime_result: Callable[..., Any], op_typ
     a = np.array([False, True])
     check(kernel(op_type)(a[:, None], a), onnxruntime_result(op_type, [a[:, None], a], opset=17))
     assert kernel("Not")(a).tolist() == [True, False]
+
+
+INTEGERS = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
+
+
+@pytest.mark.parametrize("op_type", ["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot"])
+@given(data=st.data())
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_bits_equal_onnxruntime(
+    onnxruntime_result: Callable[..., Any], op_type: str, data: st.DataObject
+):
+    """Of every integer type, broadcast."""
+    dtype = np.dtype(data.draw(st.sampled_from(INTEGERS)))
+    shapes = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, min_side=0))
+    operands = [data.draw(hnp.arrays(dtype, shape)) for shape in shapes.input_shapes]
+    operands = operands[:1] if op_type == "BitwiseNot" else operands
+    check(kernel(op_type)(*operands), onnxruntime_result(op_type, operands))
+
+
+@given(data=st.data(), direction=st.sampled_from(["LEFT", "RIGHT"]))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_shifted_bits(data: st.DataObject, direction: str):
+    """Bits that leave are gone; the sign follows to the right, and is all that a shift of too many
+    bits, or of a negative number, leaves."""
+    dtype = np.dtype(data.draw(st.sampled_from(INTEGERS)))
+    bits, low = 8 * dtype.itemsize, np.iinfo(dtype).min
+    x = data.draw(hnp.arrays(dtype, 5))
+    by = data.draw(hnp.arrays(dtype, 5, elements=st.integers(max(-2, low), bits + 2)))
+    for a, n, got in zip(x.tolist(), by.tolist(), kernel("BitShift")(x, by, direction=direction).tolist(), strict=True):  # fmt: skip
+        if not 0 <= n < bits:
+            want = -1 if a < 0 and direction == "RIGHT" else 0
+        else:
+            want = a >> n if direction == "RIGHT" else a << n
+        assert (got - want) % 2**bits == 0
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.uint64])
+@pytest.mark.parametrize("direction", ["LEFT", "RIGHT"])
+def test_shifts_equal_onnxruntime(
+    onnxruntime_result: Callable[..., Any], dtype: Any, direction: str
+):
+    x, by = np.array([[1], [200]], dtype), np.array([0, 1, 7], dtype)
+    want = onnxruntime_result("BitShift", [x, by], direction=direction)
+    check(kernel("BitShift")(x, by, direction=direction), want)
 
 
 @pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul"])

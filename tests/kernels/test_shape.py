@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -276,6 +277,33 @@ def test_gather_equals_onnxruntime(
 
 def test_gather_nothing_from_nothing():
     assert kernels.gather(numbered(0, 3), i64()).shape == (0, 3)
+
+
+def unaligned(array: np.ndarray) -> np.ndarray:
+    """The same values at an odd address, as weights have in a model's file."""
+    raw = np.zeros(array.nbytes + 1, np.uint8)[1:]
+    raw[:] = array.reshape(-1).view(np.uint8)
+    return raw.view(array.dtype).reshape(array.shape)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("indices", [i64(0, -1), i64(1, 0, 1, 1).reshape(2, 2), np.array(1)])
+def test_gather_from_unaligned_memory(axis: int, indices: np.ndarray):
+    x = numbered(2, 3, 2)
+    want = kernels.gather(x, indices, axis=axis)
+    check(kernels.gather(unaligned(x), indices, axis=axis), want)
+
+
+def test_gather_does_not_copy_an_unaligned_table():
+    """np.take would: an embedding of 100 MB for every token."""
+    table, rows = unaligned(numbered(4096, 64)), i64(7, 0)
+    tracemalloc.start()
+    try:
+        kernels.gather(table, rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < table.nbytes / 10
 
 
 @given(data=st.data(), shape=hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))

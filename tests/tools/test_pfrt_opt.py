@@ -12,6 +12,7 @@ import pytest
 
 from pyflame_rt.tools import pfrt_opt
 
+MLP = Path(__file__).resolve().parents[2] / "examples" / "digits" / "mlp.onnx"
 IR = """\
 builtin.module {
   func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
@@ -70,6 +71,10 @@ def test_standard_input_holds_ir(monkeypatch, capsys: pytest.CaptureFixture[str]
         (["-t", "nope"], "invalid choice: 'nope'"),
         (["-t", "dot{x=1}"], 'dot: unknown option "x"'),
         (["-t", "{"], "Expected pass name here"),
+        (["-t", "dot,mlir"], '-t takes one target, got "dot,mlir"'),
+        (["-o", "m.onnx"], "m.onnx: not a name for text; write to a .mlir file"),
+        (["-o", "m.weights"], "m.weights: not a name for text"),
+        (["--reproducer", "m.onnx"], "m.onnx: not a name for text"),
         (["-f", "torch"], "invalid choice: 'torch'"),
         (["--run-reproducer", "-p", "cse"], "--run-reproducer takes a file and no pipeline"),
         (["--split-input-file", "--reproducer", "r"], "do not go together"),
@@ -108,6 +113,10 @@ def test_a_failed_pass_writes_nothing(model: Path, tmp_path: Path, capsys):
 def test_output_that_cannot_be_written_is_reported(model: Path, tmp_path: Path, capsys):
     code, text = error_of(capsys, model, "-o", tmp_path / "no" / "out.mlir")
     assert (code, "cannot write" in text) == (1, True)
+    (tmp_path / "folder").mkdir()
+    code, text = error_of(capsys, MLP, "-o", tmp_path / "folder")
+    assert (code, text) == (1, f"{tmp_path / 'folder'}: cannot write: Is a directory")
+    assert not (tmp_path / "folder.weights").exists(), "nothing is written by halves"
     code, text = error_of(capsys, model, "--dump-ir", model)
     assert (code, "cannot make the folder" in text) == (1, True)
 
@@ -116,6 +125,17 @@ def test_output_may_be_a_device(model: Path):
     """Renaming a temporary file over /dev/null would replace the device."""
     assert pfrt_opt.main([str(model), "-o", os.devnull]) == 0
     assert Path(os.devnull).is_char_device()
+
+
+@pytest.mark.parametrize("path", ["-", "/dev/stdout"])
+def test_output_may_be_standard_output(path: str, tmp_path: Path, monkeypatch):
+    """A pipe has no place for weights, and no name that /dev/stdout resolves to."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    done = run(MLP, "-o", path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"builtin.module")
+    assert not os.listdir(tmp_path) and not os.path.exists(f"{path}.weights")
 
 
 def test_an_output_link_stays_a_link(model: Path, tmp_path: Path):

@@ -39,6 +39,7 @@ def model(tmp_path: Path) -> Path:
 def arrays(tmp_path: Path) -> Path:
     np.savez(tmp_path / "in.npz", x=X, z=Z)
     np.savez(tmp_path / "out.npz", y=Y, w=np.maximum(Y, 0))
+    np.savez(tmp_path / "none.npz")
     np.save(tmp_path / "x.npy", X)
     (tmp_path / "z.pb").write_bytes(numpy_helper.from_array(Z).SerializeToString())
     return tmp_path
@@ -212,6 +213,8 @@ def test_a_pipeline_may_lower_by_itself(model, arrays, capsys):
         (["-i", "x"], '--input takes NAME=FILE, got "x"'),
         (["-i", "x=missing.npy"], "missing.npy: no such file"),
         (["-i", "q=x.npy", "-i", "z=z.pb", "-i", "x=x.npy"], "Invalid input name: q"),
+        (["--inputs", "none.npz"], "Required inputs (['x', 'z']) are missing"),
+        (["--expect", "none.npz"], "none.npz: holds no outputs to compare with"),
         (["--inputs", "x.npy"], "x.npy: is not an .npz archive: it holds one array"),
         (["-i", "x=in.npz"], 'cannot read an array from a ".npz" file'),
         (["--test-data", "."], "has no input_0.pb"),

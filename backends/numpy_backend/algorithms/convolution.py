@@ -27,8 +27,10 @@ def _conv_gemm_1x1(call: BoundCall) -> Run | None:
     x, group = call.input(0), call.params.get("group", 1)
     depth, features = x.shape[1] // group, call.input(1).shape[0] // group
     weights = call.input(1).reshape(1, group, features, depth)
-    columns = x.reshape(x.shape[0], group, depth, -1)
-    product = call.output.reshape(x.shape[0], group, features, -1)
+    # Spelled out, for a -1 cannot be inferred where there are no images.
+    batch, positions = x.shape[0], math.prod(x.shape[2:])
+    columns = x.reshape(batch, group, depth, positions)
+    product = call.output.reshape(batch, group, features, positions)
     return sequence([partial(np.matmul, weights, columns, product), *_bias(call)])
 
 

@@ -127,9 +127,16 @@ def _select(condition: Array, x: Array, y: Array, out: Array) -> None:
 
 _SAME: dict[str, np.ufunc] = {
     "abs": np.abs,
+    "acos": np.arccos,
+    "acosh": np.arccosh,
     "add": np.add,
+    "asin": np.arcsin,
+    "asinh": np.arcsinh,
+    "atan": np.arctan,
+    "atanh": np.arctanh,
     "ceil": np.ceil,
     "cos": np.cos,
+    "cosh": np.cosh,
     "exp": np.exp,
     "floor": np.floor,
     "log": np.log,
@@ -138,8 +145,10 @@ _SAME: dict[str, np.ufunc] = {
     "round": np.rint,
     "sign": np.sign,
     "sin": np.sin,
+    "sinh": np.sinh,
     "sqrt": np.sqrt,
     "sub": np.subtract,
+    "tan": np.tan,
 }
 _PREDICATES: dict[str, np.ufunc] = {
     "and": np.logical_and,

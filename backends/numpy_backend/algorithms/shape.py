@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from pyflame_rt.backends.numpy_backend.calls import Call, Function, Implementation, late
@@ -100,7 +102,7 @@ def _gather(call: Call) -> Function | None:
         )
 
         def run_known(x: Array, _indices: object, out: Array) -> None:
-            np.take(x, places, axis, out, "clip")
+            _take(x, places, axis, out, "clip")
 
         return run_known
 
@@ -109,9 +111,17 @@ def _gather(call: Call) -> Function | None:
         if outside.any():
             first = int(indices[outside].reshape(-1)[0])
             raise ValueError(f"index {first} is outside a dimension of {dim} elements")
-        np.take(x, indices, axis, out, "wrap")
+        _take(x, indices, axis, out, "wrap")
 
     return run if dim else None
+
+
+def _take(x: Array, places: Array, axis: int, out: Array, mode: Literal["clip", "wrap"]) -> None:
+    if x.flags.aligned:
+        np.take(x, places, axis, out, mode)
+    else:
+        # np.take would first copy all of x; weights lie in a file as they may.
+        np.copyto(out, x[(*(slice(None),) * axis, places)])
 
 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (

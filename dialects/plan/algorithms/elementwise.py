@@ -6,8 +6,9 @@ from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.plan.algorithms.base import Algorithm, floats, native
 
 _UNARY_IN_PLACE = (
-    "abs", "ceil", "clip", "cos", "exp", "floor", "log", "neg", "not", "reciprocal", "relu",
-    "round", "sigmoid", "sign", "sin", "sqrt", "tanh",
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "clip", "cos", "cosh", "exp",
+    "floor", "log", "neg", "not", "reciprocal", "relu", "round", "sigmoid", "sign", "sin", "sinh",
+    "sqrt", "tan", "tanh",
 )  # fmt: skip
 """One function after the other on the result: the operand is read once."""
 
@@ -22,9 +23,10 @@ _OUT_OF_PLACE = (
 """The operand is read again after the result was written, or has another element type."""
 
 _FLOATS_ONLY = frozenset(
-    ("celu", "cos", "div", "elu", "exp", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "log",
-     "mean", "mish", "mod", "pow", "prelu", "reciprocal", "selu", "sigmoid", "sin", "softplus",
-     "softsign", "sqrt", "swish", "tanh", "thresholded_relu")
+    ("acos", "acosh", "asin", "asinh", "atan", "atanh", "celu", "cos", "cosh", "div", "elu", "exp",
+     "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "log", "mean", "mish", "mod", "pow",
+     "prelu", "reciprocal", "selu", "sigmoid", "sin", "sinh", "softplus", "softsign", "sqrt",
+     "swish", "tan", "tanh", "thresholded_relu")
 )  # fmt: skip
 """Of these, ONNX's arithmetic on integers is not NumPy's, or there is none."""
 

@@ -232,6 +232,16 @@ class NodeBuilder:
         except UnicodeDecodeError as error:
             raise self.error(f"attribute {quoted(name)} is not UTF-8 text") from error
 
+    def texts(self, name: str) -> tuple[str, ...] | None:
+        """An attribute that lists texts."""
+        attribute = self._attribute(name, AttributeProto.STRINGS, "a list of texts")
+        if attribute is None:
+            return None
+        try:
+            return tuple(text.decode() for text in self._list(name, attribute.strings))
+        except UnicodeDecodeError as error:
+            raise self.error(f"attribute {quoted(name)} is not UTF-8 text") from error
+
     def dtype(self, name: str) -> np.dtype[Any] | None:
         """An attribute that names an element type."""
         code = self.integer(name)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
@@ -17,16 +18,19 @@ from xdsl.dialects.builtin import (
     ModuleOp,
     NameLoc,
     StringAttr,
+    TensorType,
     i64,
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
+from pyflame_rt.dialects.pfrt.base import compatible
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
     AnyTensor,
+    constant_attr,
     element_type,
-    shape_of,
     tensor,
+    tensor_of,
     type_of,
 )
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
@@ -41,23 +45,44 @@ from pyflame_rt.frontends.onnx.tensors import TensorProto, TensorReader, dtype_o
 from pyflame_rt.frontends.onnx.text import quoted
 
 
-def import_onnx(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> ModuleOp:
+def import_onnx(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    name: str | None = None,
+    initializers_as_inputs: bool | Collection[str] = False,
+) -> ModuleOp:
     """The `pfrt` module of an ONNX model: a path (`.onnx`, `.onnxtxt`) or the bytes of an `.onnx`.
 
     `name` stands for the file's name in locations and messages. Weights are views of the mapped
-    file. Raises ModelNotFoundError, InvalidModelError, and UnsupportedOperatorError, which lists
-    every operator that cannot be imported.
+    file. Initializers that are also inputs of the graph, which may be overridden from IR version 4
+    on, become constants; with `initializers_as_inputs` all of them, or those named, become
+    arguments, and what the file holds their `pfrt.default`.
+    Raises ModelNotFoundError, InvalidModelError, and UnsupportedOperatorError, which lists every
+    operator that cannot be imported.
     """
     loaded = load(source, name)
     model = inline_functions(loaded.model)
     require_supported(model)
-    return _Importer(model, loaded.tensors).module()
+    overridable = [value.name for value in _overridable(model)]
+    if isinstance(initializers_as_inputs, bool):
+        arguments = frozenset(overridable if initializers_as_inputs else ())
+    else:
+        arguments = frozenset(initializers_as_inputs)
+    if unknown := sorted(arguments.difference(overridable)):
+        raise InvalidModelError(
+            f"{quoted(unknown[0])} is not an initializer that can be overridden",
+            where=model.file,
+            hint=f"those are {', '.join(overridable) or 'none'}",
+        )
+    return _Importer(model, loaded.tensors, arguments).module()
 
 
 @dataclass(frozen=True)
 class _Importer:
     model: Model
     tensors: TensorReader
+    overridden: frozenset[str] = frozenset()
+    """Initializers that become arguments."""
 
     @property
     def file(self) -> str:
@@ -67,7 +92,8 @@ class _Importer:
     def module(self) -> ModuleOp:
         """The module with `@main`, the model's graph."""
         graph = self.model.graph
-        inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+        fixed = graph.initializers.keys() - self.overridden
+        inputs = [value for value in graph.inputs if value.name not in fixed]
         block = Block(arg_types=[self._input_type(value) for value in inputs])
         scope = Scope(block)
         for argument, value in zip(block.args, inputs, strict=True):
@@ -81,10 +107,10 @@ class _Importer:
             "main",
             ([argument.type for argument in block.args], [result.type for result in results]),
             Region(block),
-            arg_attrs=_value_attrs(inputs, block.args),
-            res_attrs=_value_attrs(graph.outputs, results),
+            arg_attrs=self._argument_attrs(inputs, block.args),
+            res_attrs=_value_attrs(graph.outputs, [result.type for result in results]),
         )
-        return ModuleOp([function], {"pfrt.model": _model_attr(self.model)})
+        return ModuleOp([function], {"pfrt.model": self._model_attr()})
 
     def build_graph(self, graph: Graph, scope: Scope) -> Sequence[SSAValue]:
         """Build a graph's nodes in a scope that holds its inputs; the values of its outputs."""
@@ -157,15 +183,50 @@ class _Importer:
                 f"declared {element}, but its node gives {inferred}", where=where
             )
 
+    def _argument_attrs(
+        self, inputs: Sequence[ValueInfo], arguments: Sequence[SSAValue]
+    ) -> ArrayAttr[DictionaryAttr]:
+        """What is known of the arguments, defaults included."""
+        rows: list[DictionaryAttr] = []
+        for row, value, argument in zip(
+            _value_attrs(inputs, [a.type for a in arguments]), inputs, arguments, strict=True
+        ):
+            initializer = self.model.graph.initializers.get(value.name)
+            if initializer is None:
+                rows.append(row)
+                continue
+            default = self._initializer(value.name, initializer).array
+            if not compatible(type_of(argument), kind := tensor_of(default)):
+                raise InvalidModelError(
+                    f"declared {argument.type}, but its initializer is a {kind}",
+                    where=f"{self.file}: input {quoted(value.name)}",
+                )
+            rows.append(DictionaryAttr({**row.data, "pfrt.default": constant_attr(default)}))
+        return ArrayAttr(rows)
+
+    def _model_attr(self) -> DictionaryAttr:
+        """What is known about the model beside its graph."""
+        model = self.model
+        overridable = _overridable(model)
+        attrs = _about(model)
+        if overridable:
+            kinds = [self._input_type(value) for value in overridable]
+            rows = _value_attrs(overridable, kinds)
+            attrs["overridable_initializers"] = ArrayAttr(
+                DictionaryAttr({**row.data, "type": kind})
+                for row, kind in zip(rows, kinds, strict=True)
+            )
+        return DictionaryAttr(attrs)
+
 
 def _value_attrs(
-    declared: Sequence[ValueInfo], values: Sequence[SSAValue]
+    declared: Sequence[ValueInfo], kinds: Sequence[Attribute]
 ) -> ArrayAttr[DictionaryAttr]:
     """Names and symbolic dimensions of arguments or results."""
     attrs: list[DictionaryAttr] = []
-    for info, value in zip(declared, values, strict=True):
+    for info, kind in zip(declared, kinds, strict=True):
         attr: dict[str, Attribute] = {"pfrt.name": StringAttr(info.name)}
-        shape = shape_of(value)
+        shape = cast("TensorType[Any]", kind).get_shape() if isinstance(kind, TensorType) else None
         if shape is not None and info.shape is not None and len(shape) == len(info.shape):
             dims = [
                 symbol if isinstance(symbol, str) and size == DYNAMIC else ""
@@ -177,7 +238,7 @@ def _value_attrs(
     return ArrayAttr(attrs)
 
 
-def _model_attr(model: Model) -> DictionaryAttr:
+def _about(model: Model) -> dict[str, Attribute]:
     """What is known about the model beside its graph."""
     texts = {
         "graph_name": model.graph.name,
@@ -188,15 +249,20 @@ def _model_attr(model: Model) -> DictionaryAttr:
         "graph_description": model.graph.description,
     }
     opsets = {domain or "ai.onnx": version for domain, version in model.opset_import.items()}
-    attrs: dict[str, Attribute] = {
+    return {
         **{key: StringAttr(value) for key, value in texts.items()},
         "version": IntegerAttr(model.version, i64),
         "ir_version": IntegerAttr(model.ir_version, i64),
         "custom_metadata": DictionaryAttr({k: StringAttr(v) for k, v in model.metadata.items()}),
         "opset_import": DictionaryAttr({k: IntegerAttr(v, i64) for k, v in opsets.items()}),
     }
-    overridable = [v.name for v in model.graph.inputs if v.name in model.graph.initializers]
+
+
+def _overridable(model: Model) -> list[ValueInfo]:
+    """Inputs that are initializers too; they may be fed."""
     # Before IR version 4 every initializer had to be an input, which meant nothing.
-    if overridable and model.ir_version >= 4:
-        attrs["overridable_initializers"] = ArrayAttr([StringAttr(n) for n in overridable])
-    return DictionaryAttr(attrs)
+    if model.ir_version < 4:
+        return []
+    graph = model.graph
+    found = [value for value in graph.inputs if value.name in graph.initializers]
+    return [v for v in found if v.kind == "tensor" and v.element != TensorProto.STRING]

@@ -204,3 +204,10 @@ func.func @f(%x: tensor<4xf32>, %m: tensor<f32>) {
   func.return
 }
 // CHECK: pfrt.clip: min is both an operand and a property
+
+// -----
+
+// Numbers are at least as wide as NumPy's.
+%x = "test.op"() : () -> tensor<4xi4>
+%y = pfrt.relu %x : tensor<4xi4> -> tensor<4xi4>
+// CHECK: pfrt.relu: C1: is not defined on tensor<4xi4>

@@ -91,4 +91,42 @@ pfrt.loop trip(%m) -> () {
 ^bb0(%i: tensor<i64>, %go: tensor<i1>):
   pfrt.yield %go : tensor<i1>
 } : trip tensor<i32>
-// CHECK: pfrt.loop: C4: needs i64, got tensor<i32>
+// CHECK: pfrt.loop: C4: the trip count must hold one i64, got tensor<i32>
+
+// -----
+
+// The trip count is one number.
+%m = "test.op"() : () -> tensor<4xi64>
+pfrt.loop trip(%m) -> () {
+^bb0(%i: tensor<i64>, %go: tensor<i1>):
+  pfrt.yield %go : tensor<i1>
+} : trip tensor<4xi64>
+// CHECK: pfrt.loop: C4: the trip count must hold one i64, got tensor<4xi64>
+
+// -----
+
+// The region's first arguments are the iteration and the condition.
+%m = "test.op"() : () -> tensor<i64>
+pfrt.loop trip(%m) -> () {
+^bb0(%i: tensor<7xf32>, %go: tensor<i1>):
+  pfrt.yield %go : tensor<i1>
+} : trip tensor<i64>
+// CHECK: pfrt.loop: C4: the iteration must hold one i64, got tensor<7xf32>
+
+// -----
+
+// What is yielded first is the next condition.
+%m, %x = "test.op"() : () -> (tensor<i64>, tensor<4xf32>)
+pfrt.loop trip(%m) -> () {
+^bb0(%i: tensor<i64>, %go: tensor<i1>):
+  pfrt.yield %x : tensor<4xf32>
+} : trip tensor<i64>
+// CHECK: pfrt.loop: C4: the yielded condition must hold one i1, got tensor<4xf32>
+
+// -----
+
+// A yield ends the region of a branch or a loop, not a function.
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  pfrt.yield %x : tensor<4xf32>
+}
+// CHECK: 'pfrt.yield' expects parent op to be one of 'pfrt.if', 'pfrt.loop'

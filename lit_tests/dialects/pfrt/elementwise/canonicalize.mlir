@@ -54,3 +54,14 @@ func.func @of_one_refined(%x: tensor<?xf32>) -> tensor<4xf32> {
   %0 = pfrt.max %x : (tensor<?xf32>) -> tensor<4xf32>
   func.return %0 : tensor<4xf32>
 }
+
+// -----
+
+// bitwise_not(bitwise_not(x)) -> x
+// CHECK: @bits_turned_twice(%[[X:.*]]:
+func.func @bits_turned_twice(%x: tensor<4xi8>) -> tensor<4xi8> {
+  %0 = pfrt.bitwise_not %x : tensor<4xi8> -> tensor<4xi8>
+  %1 = pfrt.bitwise_not %0 : tensor<4xi8> -> tensor<4xi8>
+  // CHECK-NEXT: return %[[X]]
+  func.return %1 : tensor<4xi8>
+}

@@ -537,3 +537,174 @@ func.func @f(%a: tensor<4xf32>) {
   %r = pfrt.abs %a : tensor<4xf32> -> tensor<5xf32>
   func.return
 }
+
+// -----
+
+// tan is not defined on this type.
+// CHECK: pfrt.tan: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.tan %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// asin is not defined on this type.
+// CHECK: pfrt.asin: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.asin %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// acos is not defined on this type.
+// CHECK: pfrt.acos: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.acos %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// atan is not defined on this type.
+// CHECK: pfrt.atan: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.atan %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// sinh is not defined on this type.
+// CHECK: pfrt.sinh: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.sinh %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// cosh is not defined on this type.
+// CHECK: pfrt.cosh: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.cosh %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// asinh is not defined on this type.
+// CHECK: pfrt.asinh: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.asinh %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// acosh is not defined on this type.
+// CHECK: pfrt.acosh: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.acosh %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// atanh is not defined on this type.
+// CHECK: pfrt.atanh: C1: needs floats, got tensor<4xi32>
+func.func @f(%x: tensor<4xi32>) {
+  %r = pfrt.atanh %x : tensor<4xi32> -> tensor<4xi32>
+  func.return
+}
+
+// -----
+
+// bitwise_not is not defined on this type.
+// CHECK: pfrt.bitwise_not: C1: is not defined on tensor<4xi1>
+func.func @f(%x: tensor<4xi1>) {
+  %r = pfrt.bitwise_not %x : tensor<4xi1> -> tensor<4xi1>
+  func.return
+}
+
+// -----
+
+// bitwise_and is not defined on this type.
+// CHECK: pfrt.bitwise_and: C1: is not defined on f32
+func.func @f(%x: tensor<4xf32>) {
+  %r = pfrt.bitwise_and %x, %x : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// bitwise_and: the shapes broadcast.
+// CHECK: pfrt.bitwise_and: C2: dimensions [3, 4] do not broadcast
+func.func @f(%x: tensor<4xi8>, %y: tensor<3xi8>) {
+  %r = pfrt.bitwise_and %x, %y : (tensor<4xi8>, tensor<3xi8>) -> tensor<4xi8>
+  func.return
+}
+
+// -----
+
+// bitwise_or is not defined on this type.
+// CHECK: pfrt.bitwise_or: C1: is not defined on f32
+func.func @f(%x: tensor<4xf32>) {
+  %r = pfrt.bitwise_or %x, %x : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// bitwise_or: the shapes broadcast.
+// CHECK: pfrt.bitwise_or: C2: dimensions [3, 4] do not broadcast
+func.func @f(%x: tensor<4xi8>, %y: tensor<3xi8>) {
+  %r = pfrt.bitwise_or %x, %y : (tensor<4xi8>, tensor<3xi8>) -> tensor<4xi8>
+  func.return
+}
+
+// -----
+
+// bitwise_xor is not defined on this type.
+// CHECK: pfrt.bitwise_xor: C1: is not defined on f32
+func.func @f(%x: tensor<4xf32>) {
+  %r = pfrt.bitwise_xor %x, %x : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// bitwise_xor: the shapes broadcast.
+// CHECK: pfrt.bitwise_xor: C2: dimensions [3, 4] do not broadcast
+func.func @f(%x: tensor<4xi8>, %y: tensor<3xi8>) {
+  %r = pfrt.bitwise_xor %x, %y : (tensor<4xi8>, tensor<3xi8>) -> tensor<4xi8>
+  func.return
+}
+
+// -----
+
+// bit_shift is not defined on this type.
+// CHECK: pfrt.bit_shift: C1: is not defined on f32
+func.func @f(%x: tensor<4xf32>) {
+  %r = pfrt.bit_shift %x, %x {direction = "LEFT"} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// bit_shift: the shapes broadcast.
+// CHECK: pfrt.bit_shift: C2: dimensions [3, 4] do not broadcast
+func.func @f(%x: tensor<4xi8>, %y: tensor<3xi8>) {
+  %r = pfrt.bit_shift %x, %y {direction = "LEFT"} : (tensor<4xi8>, tensor<3xi8>) -> tensor<4xi8>
+  func.return
+}
+
+// -----
+
+// Bits go to the left or to the right.
+// CHECK: pfrt.bit_shift: C3: unknown direction "UP"
+func.func @f(%x: tensor<4xi8>) {
+  %r = pfrt.bit_shift %x, %x {direction = "UP"} : (tensor<4xi8>, tensor<4xi8>) -> tensor<4xi8>
+  func.return
+}

@@ -115,3 +115,45 @@ func.func @f(%a: tensor<2x1xf32>, %b: tensor<8xf32>, %c: tensor<f32>, %t: tensor
   %4 = pfrt.where %t, %a, %c : (tensor<8xi1>, tensor<2x1xf32>, tensor<f32>) -> tensor<2x8xf32>
   func.return
 }
+
+// -----
+
+// Trigonometric and hyperbolic functions.
+func.func @f(%x: tensor<2x8xf32>) {
+  // CHECK: pfrt.tan %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %0 = pfrt.tan %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  // CHECK: pfrt.asin %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %1 = pfrt.asin %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  // CHECK: pfrt.acos %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %2 = pfrt.acos %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  // CHECK: pfrt.atan %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %3 = pfrt.atan %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  // CHECK: pfrt.sinh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %4 = pfrt.sinh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  // CHECK: pfrt.cosh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %5 = pfrt.cosh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  // CHECK: pfrt.asinh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %6 = pfrt.asinh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  // CHECK: pfrt.acosh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %7 = pfrt.acosh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  // CHECK: pfrt.atanh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %8 = pfrt.atanh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  func.return
+}
+
+// -----
+
+// Bits of integers.
+func.func @f(%a: tensor<?x8xui8>, %b: tensor<8xui8>) {
+  // CHECK: pfrt.bitwise_and %a, %b : (tensor<?x8xui8>, tensor<8xui8>) -> tensor<?x8xui8>
+  %0 = pfrt.bitwise_and %a, %b : (tensor<?x8xui8>, tensor<8xui8>) -> tensor<?x8xui8>
+  // CHECK: pfrt.bitwise_or %a, %b : (tensor<?x8xui8>, tensor<8xui8>) -> tensor<?x8xui8>
+  %1 = pfrt.bitwise_or %a, %b : (tensor<?x8xui8>, tensor<8xui8>) -> tensor<?x8xui8>
+  // CHECK: pfrt.bitwise_xor %a, %b : (tensor<?x8xui8>, tensor<8xui8>) -> tensor<?x8xui8>
+  %2 = pfrt.bitwise_xor %a, %b : (tensor<?x8xui8>, tensor<8xui8>) -> tensor<?x8xui8>
+  // CHECK: pfrt.bitwise_not %a : tensor<?x8xui8> -> tensor<?x8xui8>
+  %3 = pfrt.bitwise_not %a : tensor<?x8xui8> -> tensor<?x8xui8>
+  // CHECK: pfrt.bit_shift %a, %b {direction = "LEFT"} : (tensor<?x8xui8>, tensor<8xui8>) -> tensor<?x8xui8>
+  %4 = pfrt.bit_shift %a, %b {direction = "LEFT"} : (tensor<?x8xui8>, tensor<8xui8>) -> tensor<?x8xui8>
+  func.return
+}

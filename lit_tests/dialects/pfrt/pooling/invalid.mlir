@@ -294,3 +294,10 @@ func.func @f(%x: tensor<1x1x5xf32>) {
   func.return
 }
 // CHECK: pfrt.global_lp_pool: C3: p must be at least 1, got -1
+
+// -----
+
+// Floats of 8 bits are for storage only.
+%x = "test.op"() : () -> tensor<1x1x4xf8E5M2>
+%y = pfrt.max_pool %x {kernel_shape = array<i64: 2>} : tensor<1x1x4xf8E5M2> -> tensor<1x1x3xf8E5M2>
+// CHECK: pfrt.max_pool: C6: needs ordered numbers, got tensor<1x1x4xf8E5M2>

@@ -330,3 +330,10 @@ func.func @f(%x: tensor<4x0xf32>) {
   func.return
 }
 // CHECK: pfrt.arg_min: C3: axis 1 of tensor<4x0xf32> is empty
+
+// -----
+
+// Numbers of 4 bits are for storage only.
+%x = "test.op"() : () -> tensor<4xi4>
+%y = pfrt.reduce_sum %x : (tensor<4xi4>) -> tensor<1xi4>
+// CHECK: pfrt.reduce_sum: C1: is not defined on tensor<4xi4>

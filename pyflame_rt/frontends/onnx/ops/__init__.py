@@ -17,9 +17,12 @@ FAMILIES = (
     "convolution",
     "data",
     "elementwise",
+    "image",
+    "indexing",
     "legacy",
     "normalization",
     "pooling",
+    "recurrent",
     "reduction",
     "shape",
 )

@@ -56,17 +56,30 @@ def layer_normalization(b: NodeBuilder) -> Sequence[SSAValue]:
 
 def _statistics(b: NodeBuilder, axis: int, epsilon: float) -> Sequence[SSAValue]:
     """Mean and inverse standard deviation, which are of use in training only."""
-    if (shape := shape_of(b.operand(0))) is None:
-        raise b.unsupported("the outputs Mean and InvStdDev need an input of known rank")
-    axes = {"axes": tuple(range(axis % len(shape), len(shape)))}
-    (wide,) = b.emit("cast", [b.operand(0)], {"to": np.dtype(np.float32)})
-    (mean,) = b.emit("reduce_mean", [wide, None], axes)
+    operand = b.operand(0)
+    known, axes = _axes_from(b, operand, axis)
+    (wide,) = b.emit("cast", [operand], {"to": np.dtype(np.float32)})
+    (mean,) = b.emit("reduce_mean", [wide, axes], known)
     (centred,) = b.emit("sub", [wide, mean])
     (squares,) = b.emit("mul", [centred, centred])
-    (variance,) = b.emit("reduce_mean", [squares, None], axes)
+    (variance,) = b.emit("reduce_mean", [squares, axes], known)
     (shifted,) = b.emit("add", [variance, b.constant(np.array(epsilon, np.float32))])
     (deviation,) = b.emit("sqrt", [shifted])
     return (mean, *b.emit("reciprocal", [deviation]))
+
+
+def _axes_from(
+    b: NodeBuilder, operand: SSAValue, axis: int
+) -> tuple[dict[str, tuple[int, ...]], SSAValue | None]:
+    """All axes from one on: as a property, or as a value where that takes the rank to be known."""
+    shape = shape_of(operand)
+    if shape is not None or axis < 0:
+        rank = 0 if shape is None else len(shape)
+        return {"axes": tuple(range(axis % rank if rank else axis, rank))}, None
+    (dims,) = b.emit("shape", [operand])
+    (rank_value,) = b.emit("size", [dims])
+    bounds = [b.constant(np.array(axis)), rank_value, b.constant(np.array(1))]
+    return {}, b.emit("range", bounds)[0]
 
 
 def _flattening(name: str) -> Build:
