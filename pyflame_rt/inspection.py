@@ -69,6 +69,9 @@ class Report:
             at = ", ".join(f"{n} {list(s)}" for n, s in (self.shapes or {}).items())
             yield f"flops       {self.flops:,} at {at}"
             yield f"bytes       {self.bytes:,} ({_bytes_text(self.bytes)}) read and written by ops"
+        elif self.shapes is not None:
+            at = ", ".join(f"{n} {list(s)}" for n, s in self.shapes.items())
+            yield f"flops       unknown at {at}; give other sizes with --dim NAME=SIZE"
         if self.unsupported:
             yield from _block("unsupported", self.unsupported)
 
@@ -122,8 +125,10 @@ def spec_text(spec: TensorSpec) -> str:
 def _with_costs(
     report: Report, program: Program, inputs: Sequence[TensorSpec], dims: Mapping[str, int]
 ) -> Report:
+    named: dict[str, Sequence[int]] | None = None
     try:
         shapes = resolve_shapes(inputs, dims)
+        named = {spec.name: shape for spec, shape in zip(inputs, shapes, strict=True)}
         module = program.module.clone()
         passes = pipelines.parse(compiler.specialization_pipeline(inputs, shapes))
         pipelines.run(program.ctx, module, passes)
@@ -131,10 +136,9 @@ def _with_costs(
         if dims:
             raise
         # Costs are a bonus: a model that does not take size 1 everywhere has none to show.
-        return report
+        return replace(report, shapes=named)
     ops = [op for op in module.walk() if isinstance(op, PfrtOp) and not op.has_trait(ConstantLike)]
     flops, sizes = [op.flops() for op in ops], [op.bytes() for op in ops]
-    named = {spec.name: shape for spec, shape in zip(inputs, shapes, strict=True)}
     return replace(
         report,
         flops=None if None in flops else sum(f for f in flops if f),

@@ -34,6 +34,12 @@ def resolve_shapes(
     return tuple(_resolved(spec, dims) for spec in specs)
 
 
+def guessed_dims(specs: Sequence[TensorSpec], dims: Mapping[str, int]) -> tuple[str, ...]:
+    """The symbols that `resolve_shapes` takes as 1 because nothing says their size."""
+    symbols = (dim for spec in specs for dim in spec.shape or () if isinstance(dim, str))
+    return tuple(dict.fromkeys(symbol for symbol in symbols if symbol not in dims))
+
+
 def random_array(
     dtype: np.dtype[Any], shape: Sequence[int], generator: np.random.Generator
 ) -> Array:

@@ -25,7 +25,13 @@ from pyflame_rt import (
 )
 from pyflame_rt.comparison import Difference, Tolerance, compare_all, worst
 from pyflame_rt.compiler import Program, TensorSpec
-from pyflame_rt.errors import InputError, InvalidModelError
+from pyflame_rt.errors import (
+    BackendError,
+    InputError,
+    InvalidModelError,
+    PassFailed,
+    PyFlameRTError,
+)
 from pyflame_rt.tools import onnxruntime_values
 from pyflame_rt.tools.command import FAILURE, USAGE, UsageError, guarded
 from pyflame_rt.tools.progress import stage
@@ -183,10 +189,13 @@ def _run(options: Options) -> int:
     feed = feeds.prepare(_feed(options, inputs), inputs)
     named = {spec.name: array for spec, array in zip(inputs, feed, strict=True)}
     pipeline = _pipeline(options, program, inputs, feed)
-    with stage(PROGRAM, "compiling"):
-        model = model_runs.compile_program(program, options.backend, pipeline)
-    with stage(PROGRAM, "running"):
-        results = model.run(feed)
+    try:
+        with stage(PROGRAM, "compiling"):
+            model = model_runs.compile_program(program, options.backend, pipeline)
+        with stage(PROGRAM, "running"):
+            results = model.run(feed)
+    except (PassFailed, BackendError) as error:
+        raise _with_guesses(error, options, inputs) from error
     values = {spec.name: array for spec, array in zip(outputs, results, strict=True)}
     if options.output is not None:
         array_files.write_arrays(options.output, values)
@@ -200,6 +209,18 @@ def _run(options: Options) -> int:
             times = timing.measure(lambda: model.run(feed), runs)
         report.add("bench", times.as_json(), f"{options.backend}: {times}")
     return report.finish()
+
+
+def _with_guesses(
+    error: PyFlameRTError, options: Options, inputs: Sequence[TensorSpec]
+) -> PyFlameRTError:
+    """The error, with the sizes that random inputs took for want of better ones as a hint."""
+    is_random = not (options.test_data or options.inputs or options.input)
+    guessed = random_inputs.guessed_dims(inputs, options.dims) if is_random else ()
+    if not guessed or type(error).__init__ is not PyFlameRTError.__init__:
+        return error
+    hint = f"{', '.join(guessed)} were taken as 1, other sizes are given with --dim NAME=SIZE"
+    return type(error)(error.message, where=error.where, hint=hint)
 
 
 def _check(options: Options) -> None:

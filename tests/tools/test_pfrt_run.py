@@ -274,3 +274,17 @@ def test_as_a_module_and_with_help(capsys):
     command = [sys.executable, "-m", "pyflame_rt.tools.pfrt_run", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("pfrt-run ")
+
+
+def test_guessed_sizes_that_do_not_fit_are_named(capsys):
+    """A network whose sizes are multiples does not run at size 1: the error and --inspect say so."""
+    unet = Path(__file__).resolve().parents[1] / "networks" / "unet.dynamo.onnx"
+    assert pfrt_run.main([str(unet)]) == 1
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert "4*width_steps were taken as 1, other sizes are given with --dim" in text
+    code, text = run(capsys, unet, "--inspect")
+    assert code == 0
+    assert "flops       unknown at images [1, 3, 1, 1]; give other sizes" in text
+    sizes = ("--dim", "4*height_steps=8", "--dim", "4*width_steps=12")
+    assert run(capsys, unet, *sizes)[0] == 0
