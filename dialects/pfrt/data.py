@@ -328,10 +328,10 @@ class CastOp(PfrtOp, HasFolderInterface):
     ```mlir
     %0 = pfrt.cast %x {to = f16} : tensor<4xf32> -> tensor<4xf16>
     ```
-    Floats become integers by truncation (out of range: the nearest integer of the type, NaN: 0),
-    integers wrap, anything but zero becomes true. `saturate` says whether what is too large for a
-    float8 becomes its largest number, or else its infinity or NaN; `round_mode` ("up", "down",
-    "nearest") is how f8E8M0FNU rounds.
+    Floats become integers by truncation (out of range: the nearest integer of the type, or the low
+    bits where it has less than a byte; NaN: 0), integers wrap, anything but zero becomes true.
+    `saturate` says whether what is too large for a float8 becomes its largest number, or else its
+    infinity or NaN; `round_mode` ("up", "down", "nearest") is how f8E8M0FNU rounds.
 
     C1: `to` is an element type; neither it nor the operand's is complex.
     C2: `round_mode` is "up", "down" or "nearest".

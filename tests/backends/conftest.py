@@ -50,7 +50,7 @@ def build(case: Case, *, dynamic: bool = False, inside: bool = False) -> ModuleO
     arguments = iter(block.args)
 
     def disguised(value: SSAValue, dtype: np.dtype) -> SSAValue:
-        if not inside or dtype.kind not in "fib":
+        if not inside or dtype.kind not in "fib" or dtype.isbuiltin != 1:
             return value
         name = "pfrt.not" if dtype == np.bool_ else "pfrt.neg"
         op = operations()[name].create_op([value])

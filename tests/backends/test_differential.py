@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -162,6 +163,13 @@ def test_cast(source, target, check_case, new_case):
     """Between floats, integers and booleans, out of range included."""
     x = np.array([0, 1, -1, 3.75, 200, -200]).astype(source if source != "uint8" else "int64")
     check_case(new_case("cast", [x.astype(source)], {"to": np.dtype(target)}))
+
+
+@pytest.mark.parametrize("target", ["float8_e5m2", "float8_e4m3fn", "int4", "uint2", "bfloat16"])
+def test_cast_to_extension_types(target, check_case, new_case):
+    """What overflows a float8 is its largest number, also where NumPy takes the type for a float."""
+    x = np.array([0, 1, -1, 3.75, 1e6, -1e6, np.inf, np.nan], np.float32)
+    check_case(new_case("cast", [x], {"to": np.dtype(getattr(ml_dtypes, target))}))
 
 
 GEMMS = (

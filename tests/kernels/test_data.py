@@ -60,7 +60,7 @@ def test_cast_of_negative_fractions_and_scalars(onnxruntime_result: Callable[...
     assert bool(scalar)
 
 
-@given(x=hnp.arrays(np.float64, 4), to=st.sampled_from([*INTS, ml_dtypes.int4, ml_dtypes.uint4]))
+@given(x=hnp.arrays(np.float64, 4), to=st.sampled_from(INTS))
 @settings(max_examples=80, deadline=None, derandomize=True)
 def test_cast_of_floats_to_integers_saturates(x: np.ndarray, to: Any):
     """What ONNX leaves undefined is the nearest integer of the type, and 0 for NaN."""
@@ -75,6 +75,15 @@ def test_cast_of_floats_to_integers_saturates(x: np.ndarray, to: Any):
         else:
             want = min(max(int(item), low), high)
         assert int(result) == want
+
+
+def test_cast_of_floats_to_less_than_a_byte_keeps_the_low_bits():
+    """As in the expected results of ONNX's own tests."""
+    x = np.array([-9, -8, 7, 8, 15.9, np.nan], np.float32)
+    got = kernels.cast(x, to=np.dtype(ml_dtypes.int4))
+    assert [int(item) for item in got] == [7, -8, 7, -8, -1, 0]
+    got = kernels.cast(np.array([-1, 4], np.float16), to=np.dtype(ml_dtypes.uint2))
+    assert [int(item) for item in got] == [3, 0]
 
 
 @given(x=hnp.arrays(st.sampled_from([np.dtype(t) for t in INTS]), 4), to=st.sampled_from(INTS))

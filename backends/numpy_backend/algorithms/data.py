@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -27,13 +28,18 @@ def _cast(call: Call) -> Function | None:
     NumPy's result is undefined, and not to or from extension types."""
     kind = call.input_types[0]
     source, target = None if kind is None else kind.dtype, call.dtype
-    if source is None or source.kind not in "fiub" or target.kind not in "fiub":
+    if source is None or not (_is_native(source) and _is_native(target)):
         return None
     if target == np.bool_:
         return partial(np.not_equal, np.zeros((), source))
     if source.kind == "f" and target.kind != "f":
         return None
     return _convert_into
+
+
+def _is_native(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype is NumPy's own; extension types may say any kind."""
+    return dtype.isbuiltin == 1 and dtype.kind in "fiub"
 
 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
