@@ -27,6 +27,8 @@ Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
 PROVIDERS = ("CPUExecutionProvider",)
 _COUNTED_SIGNATURES = 256
+_OVERRIDING_KEPT = 8
+"""For how many sets of overridden initializers a compiled model is kept: n names have 2^n sets."""
 _POSTPONED = 100
 """How many times as often a signature must come back after its plan was dropped or could not be
 made. Compiling costs as much as hundreds of runs, and signatures that come in turn, more than there
@@ -112,7 +114,7 @@ class InferenceSession:
         # What cannot be read again can only be fed what it has as inputs.
         module = self._program.module
         self._overridable = () if self._source is None else overridable_initializers(module)
-        self._overriding: dict[frozenset[str], InferenceSession] = {}
+        self._overriding: OrderedDict[frozenset[str], InferenceSession] = OrderedDict()
         self._metadata = _metadata(self._program.module)
         self._optimized = self._optimize()
         self._plan = self._compile("")
@@ -121,6 +123,7 @@ class InferenceSession:
         self._seen: OrderedDict[Shapes, int] = OrderedDict()
         self._lock = threading.Lock()
         self._compiling = threading.Lock()
+        self._reading = threading.Lock()
 
     @property
     def pipeline(self) -> str:
@@ -233,11 +236,25 @@ class InferenceSession:
         if self._source is None or not self._overridable or not isinstance(feed, Mapping):
             return None
         names = frozenset(spec.name for spec in self._overridable if spec.name in feed)
-        if not names or names in self._overriding:
+        if not names:
+            return None
+        if (found := self._kept_overriding(names)) is not None:
+            return found
+        with self._reading:
+            if (found := self._kept_overriding(names)) is None:
+                program = compiler.load(self._source, initializers_as_inputs=names)
+                found = InferenceSession(Graph.of_program(program), self._options)
+                with self._lock:
+                    self._overriding[names] = found
+                    if len(self._overriding) > _OVERRIDING_KEPT:
+                        self._overriding.popitem(last=False)
+        return found
+
+    def _kept_overriding(self, names: frozenset[str]) -> InferenceSession | None:
+        with self._lock:
+            if names in self._overriding:
+                self._overriding.move_to_end(names)
             return self._overriding.get(names)
-        program = compiler.load(self._source, initializers_as_inputs=names)
-        found = InferenceSession(Graph.of_program(program), self._options)
-        return self._overriding.setdefault(names, found)
 
     def _optimize(self) -> ModuleOp:
         module = self._program.module.clone()

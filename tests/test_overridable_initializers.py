@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,52 @@ def test_what_is_fed_replaces_what_the_file_holds(given):
     session, judge = rt.InferenceSession(model()), ort.InferenceSession(model())
     for feed in ({"x": X, **given}, {"x": X}, {"x": X, **given}):
         np.testing.assert_array_equal(session.run(None, feed)[0], judge.run(None, feed)[0])
+
+
+def chain(count: int) -> bytes:
+    """`y = x + w0 + w1 …`, with the w all zero unless they are fed."""
+    weights = [f"w{k}" for k in range(count)]
+    names = ["x", *(f"h{k}" for k in range(count - 1)), "y"]
+    graph = helper.make_graph(
+        [helper.make_node("Add", [names[k], w], [names[k + 1]]) for k, w in enumerate(weights)],
+        "g",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, []) for name in ("x", *weights)],
+        [helper.make_empty_tensor_value_info("y")],
+        [numpy_helper.from_array(np.float32(0), name) for name in weights],
+    )
+    opsets = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+
+
+def test_only_some_sets_of_names_are_kept(monkeypatch):
+    """There are 2^n of them; the ones used last are kept, the others are compiled again."""
+    loads: list[object] = []
+    load = compiler.load
+    session = rt.InferenceSession(chain(4))
+    monkeypatch.setattr(compiler, "load", lambda *a, **k: loads.append(k) or load(*a, **k))
+    one = np.float32(1)
+    sets = [[f"w{k}" for k in range(4) if which >> k & 1] for which in range(1, 16)]
+    for names in sets:
+        (y,) = session.run(None, {"x": one, **dict.fromkeys(names, one)})
+        assert y == 1 + len(names)
+    assert len(loads) == len(sets)
+    session.run(None, {"x": one, **dict.fromkeys(sets[-1], one)})
+    assert len(loads) == len(sets)
+    session.run(None, {"x": one, "w0": one})
+    assert len(loads) == len(sets) + 1
+
+
+def test_one_thread_compiles_for_all(monkeypatch):
+    """Threads that override the same names at once wait for the first of them."""
+    loads: list[object] = []
+    load = compiler.load
+    session = rt.InferenceSession(chain(2))
+    monkeypatch.setattr(compiler, "load", lambda *a, **k: loads.append(k) or load(*a, **k))
+    feed = {"x": np.float32(1), "w1": np.float32(2)}
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: session.run(None, feed)[0], range(16)))
+    assert results == [3] * 16
+    assert len(loads) == 1
 
 
 def test_fed_values_are_checked_as_inputs_are():

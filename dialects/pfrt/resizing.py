@@ -74,7 +74,8 @@ class ResizeOp(ShapeChangingOp, HasFolderInterface):
     how they are made from what is there, all as ONNX's Resize. Under "tf_crop_and_resize" they span
     the region `roi`, the starts and then the ends in parts of each axis, and are
     `extrapolation_value` outside x. The `nearest_mode` "simple", of Resize-10, is "ceil" for axes
-    that shrink and "floor" for others.
+    that shrink and "floor" for others. Interpolated integers stay within their type: they are
+    rounded by "cubic" and with `antialias`, else truncated.
 
     C1: either `scales` or `sizes` is given, as a property or an operand; those that are operands
         are vectors, `sizes` of i64 or i32, `scales` and `roi` of floats.

@@ -60,7 +60,7 @@ def resize(
     for axis, (output, _) in zip(along, plan, strict=True):
         shape[axis] = output
     check_size(shape, x.dtype)
-    # Weights are fractions; what they make of integers is truncated at the end.
+    # Weights are fractions; what they make of integers becomes whole at the end.
     dtype = np.float32 if x.dtype.kind in "iu" and mode != "nearest" else x.dtype
     y, outside = x.astype(dtype, copy=False), list[tuple[int, Array]]()
     for axis, (output, scale), start, end in zip(
@@ -88,7 +88,21 @@ def resize(
             outside.append((axis, (at < 0) | (at > size - 1)))
     for axis, places in outside:
         y[(slice(None),) * axis + (places,)] = extrapolation_value
+    if y.dtype != x.dtype:
+        return _whole(y, x.dtype, rounded=antialias or mode == "cubic")
     return y
+
+
+def _whole(y: Array, dtype: np.dtype[Any], *, rounded: bool) -> Array:
+    """Floats as integers, rounded or truncated; what lies outside the type becomes its limit.
+
+    onnxruntime truncates without antialiasing; ONNX's reference, and it with antialiasing, round.
+    """
+    limits, wide = np.iinfo(dtype), (np.rint(y) if rounded else np.trunc(y)).astype(np.float64)
+    # The limits of 64 bits are no float64.
+    high = wide >= limits.max
+    inside = np.maximum(np.where(high, 0, wide), limits.min).astype(dtype)
+    return np.where(high, dtype.type(limits.max), inside)
 
 
 def _numbers(given: Array | None, value: Array | None) -> list[float] | None:

@@ -40,8 +40,7 @@ def resized(
             if not 0 < scale < math.inf:
                 raise ValueError(f"a scale must be positive and finite, got {scale}")
         found = [
-            (math.floor(f32(dim) * f32(scale)), float(scale))
-            for dim, scale in zip(dims, scales, strict=True)
+            (_scaled(dim, scale), float(scale)) for dim, scale in zip(dims, scales, strict=True)
         ]
     else:
         wanted = list(sizes or ())
@@ -59,6 +58,14 @@ def resized(
             scale = f32(pick(scale for _, scale in found))
             found = [(math.floor(scale * f32(dim) + f32(0.5)), float(scale)) for dim in dims]
     return found
+
+
+def _scaled(dim: int, scale: float) -> int:
+    with np.errstate(over="ignore"):
+        size = f32(dim) * f32(scale)
+    if not np.isfinite(size):
+        raise ValueError(f"a scale of {scale} is too much for {dim} elements")
+    return math.floor(size)
 
 
 def coordinates(

@@ -122,6 +122,32 @@ def test_resize_of_integers(onnxruntime_result: Callable[..., Any], mode: str, d
     assert np.abs(got.astype(int) - want).max() <= (mode == "linear")
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize("size", [4, 13])
+def test_antialiased_integers_are_rounded(
+    onnxruntime_result: Callable[..., Any], mode: str, size: int
+):
+    """What overshoots stays at the limit of the type."""
+    x = np.array([[[[0, 0, 255, 255, 0, 0, 255, 0]]]], np.uint8)
+    sizes = np.array([1, 1, 1, size])
+    got = resize(x, sizes_value=sizes, mode=mode, antialias=True)
+    want = onnxruntime_result("Resize", [x, None, None, sizes], mode=mode, antialias=1, opset=19)
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.int32, np.int64, np.uint64])
+def test_integers_do_not_wrap(dtype: Any):
+    """Cubic interpolation overshoots beside a step."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    got = resize(np.array([low, low, high, high], dtype), sizes=(12,), mode="cubic")
+    assert got.dtype == dtype
+    assert (got == low).sum() >= 2
+    assert (got == high).sum() >= 2
+    # The weights are float32.
+    span = float(high) - low
+    assert (np.diff(got.astype(np.float64)) >= -1e-6 * span).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
 def test_resize_of_other_floats(mode: str, dtype: Any):

@@ -90,6 +90,15 @@ func.func @f(%x: tensor<1x2x4x4xf32>) {
 
 // -----
 
+// There are no sizes beyond float32.
+func.func @f(%x: tensor<3xf32>) {
+  %0 = pfrt.resize %x {scales = dense<3.0e38> : tensor<1xf32>} : tensor<3xf32> -> tensor<?xf32>
+  func.return
+}
+// CHECK: pfrt.resize: C4: a scale of {{.*}} is too much for 3 elements
+
+// -----
+
 // Nothing comes of nothing.
 func.func @f(%x: tensor<1x2x0x4xf32>) {
   %0 = pfrt.resize %x {sizes = array<i64: 1, 2, 8, 8>} : tensor<1x2x0x4xf32> -> tensor<1x2x8x8xf32>
