@@ -114,12 +114,6 @@ def by_numpy() -> dict[np.dtype[Any], DTypeRow]:
 
 
 @cache
-def by_mlir() -> dict[str, DTypeRow]:
-    """Rows keyed by MLIR element type name."""
-    return {row.mlir: row for row in table()}
-
-
-@cache
 def by_onnx() -> dict[int, DTypeRow]:
     """Rows keyed by `TensorProto.DataType` code."""
     return {row.onnx: row for row in table()}

@@ -11,6 +11,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute
 
+from pyflame_rt import frontends
 from pyflame_rt.errors import UnsupportedFormatError
 from pyflame_rt.ir_text import has_locations, parse, to_text
 
@@ -63,7 +64,7 @@ def load(
 
 def loaders() -> dict[str, Loader]:
     """File extension -> what reads such a file."""
-    return {".mlir": _load_ir, ".onnx": _load_onnx, ".onnxtxt": _load_onnx}
+    return {".mlir": _load_ir} | {known: _model_loader(known) for known in frontends.extensions()}
 
 
 def load_bytes(data: bytes, name: str) -> ModuleOp:
@@ -147,7 +148,9 @@ def _load_ir(path: Path, ctx: Context) -> ModuleOp:
     return parse(data, ctx, str(path))
 
 
-def _load_onnx(path: Path, ctx: Context) -> ModuleOp:
-    from pyflame_rt.frontends.onnx import import_onnx
+def _model_loader(extension: str) -> Loader:
+    def load_model(path: Path, ctx: Context) -> ModuleOp:
+        # The format may be given, whatever the file is called.
+        return frontends.frontend_for(path.with_suffix(extension))(path)
 
-    return import_onnx(path)
+    return load_model

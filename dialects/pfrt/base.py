@@ -131,12 +131,8 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
         }
         if names is not None and any(names):
             attrs["names"] = NamesAttr.of(names)
-        placeholder = UnrankedTensorType(_any_element(operands))
-        op = cls.build(
-            operands=[[] if operand is None else operand for operand in operands],
-            properties=attrs,
-            result_types=[placeholder] * len(cls.get_irdl_definition().results),
-        )
+        given: list[OperandArg] = [[] if operand is None else operand for operand in operands]
+        op = cls._with_placeholders(given, attrs, UnrankedTensorType(_any_element(operands)), names)
         if location is not None:
             op.location = location
         # Inference relies on what the constraints promise.
@@ -144,6 +140,18 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
         op.check()
         op.set_inferred_types()
         return op
+
+    @classmethod
+    def _with_placeholders(
+        cls,
+        operands: Sequence[OperandArg],
+        properties: Mapping[str, Attribute],
+        placeholder: Attribute,
+        names: Sequence[str] | None,
+    ) -> Self:
+        """The op before inference: as many results as declared, each of the placeholder's type."""
+        results = [placeholder] * len(cls.get_irdl_definition().results)
+        return cls.build(operands=operands, properties=properties, result_types=results)
 
     def set_inferred_types(self) -> bool:
         """Give the results their inferred types; whether any type changed."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Self
 
 from xdsl.dialects import builtin
-from xdsl.dialects.builtin import LocationAttr, TensorType, UnrankedTensorType, i64
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.dialects.builtin import LocationAttr, UnrankedTensorType, i64
+from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -227,12 +227,6 @@ class LoopOp(ControlOp):
             op.location = location
         op.set_inferred_types()
         return op
-
-    @staticmethod
-    def body_block(carried: Sequence[SSAValue]) -> Block:
-        """An empty body whose arguments are the iteration, the condition, the carried values."""
-        scalars: list[Attribute] = [TensorType(i64, []), TensorType(builtin.i1, [])]
-        return Block(arg_types=[*scalars, *(value.type for value in carried)])
 
     def infer_types(self) -> Sequence[Attribute]:
         values = yielded(self.body)[1:]

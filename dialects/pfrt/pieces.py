@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 import ml_dtypes
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, LocationAttr, UnrankedTensorType, i64
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, i64
 from xdsl.interfaces import HasFolderInterface
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
@@ -24,7 +24,6 @@ from xdsl.irdl import (
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 from xdsl.utils.exceptions import VerifyException
 
-from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.axes import NonNegativeAxis
 from pyflame_rt.dialects.pfrt.base import (
     OperandArg,
@@ -52,11 +51,9 @@ from pyflame_rt.dialects.pfrt.parameters import (
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
     Array,
-    PropertyValue,
     dtype_of,
     shape_of,
     tensor,
-    to_property,
     type_of,
 )
 from pyflame_rt.kernels.shape import slice_range, split_sizes
@@ -161,34 +158,21 @@ class SplitOp(ShapeChangingOp, HasFolderInterface):
     DYNAMIC_PROPERTIES: ClassVar[tuple[str, ...]] = ("split",)
 
     @classmethod
-    def create_op(
+    def _with_placeholders(
         cls,
         operands: Sequence[OperandArg],
-        properties: Mapping[str, PropertyValue | Attribute | None] | None = None,
-        *,
-        names: Sequence[str] | None = None,
-        location: LocationAttr | None = None,
+        properties: Mapping[str, Attribute],
+        placeholder: Attribute,
+        names: Sequence[str] | None,
     ) -> Self:
-        """As `PfrtOp.create_op`. There are as many results as names if these are given, else as
-        `num_outputs` or the length of `split` says."""
-        attrs = {
-            name: value if isinstance(value, Attribute) else to_property(value)
-            for name, value in (properties or {}).items()
-            if value is not None
-        }
-        if names is not None and any(names):
-            attrs["names"] = NamesAttr.of(names)
-        kind = UnrankedTensorType(type_of(cast(SSAValue, operands[0])).element_type)
-        given: list[OperandArg] = [() if operand is None else operand for operand in operands]
-        op = cls.build(operands=given, properties=attrs, result_types=[[]])
+        """As many results as names if these are given, else as `num_outputs` or the length of
+        `split` says."""
+        op = cls.build(operands=operands, properties=properties, result_types=[[]])
         count = len(names) if names is not None else op.part_count()
         if count is None:
             raise VerifyException(f"{cls.name}: C3: the number of parts is not known")
-        op = cls.build(operands=given, properties=attrs, result_types=[[kind] * count])
-        if location is not None:
-            op.location = location
-        op.set_inferred_types()
-        return op
+        results = [[placeholder] * count]
+        return cls.build(operands=operands, properties=properties, result_types=results)
 
     def part_count(self) -> int | None:
         """The number of parts as `num_outputs` or `split` say; None when not known."""
