@@ -1,8 +1,8 @@
-"""What the backends on NumPy share: lifetimes, control flow, fresh outputs, one-line failures."""
+"""What the backends on NumPy share: types of values, lifetimes, fresh outputs, one-line failures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -11,7 +11,8 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import ContainerType, ShapedType
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, numpy_dtype
+from pyflame_rt.dialects.pfrt.containers import CONTAINERS, MapType, OptionalType, SequenceType
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, STRING, numpy_dtype
 from pyflame_rt.errors import BackendError, PyFlameRTError
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -43,7 +44,7 @@ class ArrayType:
         """Whether every dimension is known."""
         return self.shape is not None and DYNAMIC not in self.shape
 
-    def require(self, array: object, what: str = "the kernel's result") -> Array:
+    def require(self, array: Any, what: str = "the kernel's result") -> Array:
         """The value as an array, given that it is as declared. Raises ValueError otherwise."""
         value = array if type(array) is np.ndarray else np.asarray(array)
         if value.dtype != self.dtype:
@@ -57,6 +58,46 @@ class ArrayType:
             declared = ", ".join("?" if d == DYNAMIC else str(d) for d in shape)
             raise ValueError(f"{what} has shape {list(value.shape)}, declared [{declared}]")
         return value
+
+
+@dataclass(frozen=True)
+class ObjectType:
+    """What IR declares of a value that is no array: a sequence, an optional or a map."""
+
+    kind: Attribute
+
+    is_static = False
+
+    @property
+    def static_shape(self) -> tuple[int, ...]:
+        """Raises ValueError: there is none."""
+        raise ValueError(f"a {self.kind} has no shape")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of values which are no arrays."""
+        return STRING
+
+    def require(self, value: Any, what: str = "the kernel's result") -> Any:
+        """The value, given that it is as declared. Raises ValueError otherwise."""
+        match self.kind:
+            case SequenceType(item=item) if isinstance(value, list):
+                declared = value_type(item)
+                return [declared.require(part, what) for part in cast("list[Any]", value)]
+            case OptionalType(item=item):
+                return None if value is None else value_type(item).require(value, what)
+            case MapType() if isinstance(value, dict):
+                return cast("dict[Any, Any]", value)
+            case _:
+                raise ValueError(f"{what} is a {type(value).__name__}, declared {self.kind}")
+
+
+ValueType: TypeAlias = ArrayType | ObjectType
+
+
+def value_type(kind: Attribute) -> ValueType:
+    """What a type in IR declares."""
+    return ObjectType(kind) if isinstance(kind, CONTAINERS) else ArrayType.of(kind)
 
 
 def last_uses(block: Block) -> dict[Operation, tuple[SSAValue, ...]]:
@@ -84,51 +125,6 @@ def _defined_by_op_of(block: Block, value: SSAValue) -> bool:
     return isinstance(value.owner, Operation) and value.owner.parent is block
 
 
-def is_true(condition: Array) -> bool:
-    """The condition of an if or loop. Raises ValueError unless it holds one element."""
-    if condition.size != 1:
-        raise ValueError(f"the condition must hold one element, got shape {list(condition.shape)}")
-    return bool(condition.reshape(-1)[0])
-
-
-def run_loop(
-    trip_count: Array | None,
-    condition: Array | None,
-    carried: Sequence[Array],
-    scans: Sequence[ArrayType],
-    body: Callable[[Array, Array, Sequence[Array]], Sequence[Array]],
-) -> list[Array]:
-    """ONNX's Loop: the final carried values, then the scan outputs stacked on a new first axis.
-
-    `body` maps iteration, condition and carried values to the next condition, the next carried
-    values and one element of each scan output, whose declared types are `scans`.
-    """
-    if trip_count is not None and trip_count.size != 1:
-        raise ValueError(
-            f"the trip count must hold one element, got shape {list(trip_count.shape)}"
-        )
-    limit = None if trip_count is None else int(trip_count.reshape(-1)[0])
-    proceed = np.array(True) if condition is None else condition
-    values: Sequence[Array] = carried
-    parts: list[list[Array]] = [[] for _ in scans]
-    iteration = 0
-    while (limit is None or iteration < limit) and is_true(proceed):
-        proceed, *rest = body(np.array(iteration, np.int64), proceed, values)
-        values = rest[: len(carried)]
-        for part, element in zip(parts, rest[len(carried) :], strict=True):
-            part.append(element)
-        iteration += 1
-    return [*values, *map(_stacked, parts, scans)]
-
-
-def _stacked(parts: list[Array], kind: ArrayType) -> Array:
-    if parts:
-        return np.stack(parts)
-    # What the loop would have yielded is known only as far as its type says.
-    dims = [0 if d == DYNAMIC else d for d in kind.shape or ()]
-    return np.empty((0, *dims), kind.dtype)
-
-
 def root(array: Array) -> Array:
     """The array whose memory a view shows; two arrays of different roots do not overlap."""
     while isinstance(array.base, np.ndarray):
@@ -141,17 +137,39 @@ def detached(outputs: Sequence[Array], inputs: Sequence[Array]) -> list[Array]:
 
     Copies only those that need it.
     """
-    taken = {id(root(array)) for array in inputs}
-    results: list[Array] = []
-    for output in outputs:
+    taken = {id(root(array)) for value in inputs for array in arrays_in(value)}
+
+    def detach(output: Array) -> Array:
         key = id(root(output))
         flags = output.flags
         if key in taken or not flags.writeable or not flags.c_contiguous:
-            results.append(output.copy())
-        else:
-            taken.add(key)
-            results.append(output)
-    return results
+            return output.copy()
+        taken.add(key)
+        return output
+
+    return [mapped(detach, output) for output in outputs]
+
+
+def arrays_in(value: Any) -> Iterator[Array]:
+    """The arrays that a value is or holds."""
+    if isinstance(value, np.ndarray):
+        yield cast(Array, value)
+    elif isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from arrays_in(item)
+
+
+def mapped(change: Callable[[Array], Array], value: Any) -> Any:
+    """A value with each of its arrays changed."""
+    match value:
+        case np.ndarray():
+            return change(cast(Array, value))
+        case list():
+            return [mapped(change, item) for item in cast("list[Any]", value)]
+        case dict():
+            return cast("dict[Any, Any]", value).copy()
+        case _:
+            return value
 
 
 def failure(where: str, error: Exception) -> PyFlameRTError:

@@ -16,7 +16,8 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from pyflame_rt.dialects.pfrt.base import TensorConstraint, compatible
+from pyflame_rt.dialects.pfrt.base import TensorConstraint
+from pyflame_rt.dialects.pfrt.lattice import compatible
 from pyflame_rt.dialects.pfrt.types import from_properties, type_of
 from pyflame_rt.errors import BackendError
 

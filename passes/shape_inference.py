@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import FunctionType, ModuleOp, UnrankedTensorType
+from xdsl.dialects.builtin import FunctionType, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import VerifyException
 
-from pyflame_rt.dialects.pfrt.base import PfrtOp, compatible
-from pyflame_rt.dialects.pfrt.control import IfOp, LoopOp, YieldOp, join
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, AnyTensor, tensor, type_of
+from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.pfrt.control import IfOp, LoopOp, yielded
+from pyflame_rt.dialects.pfrt.lattice import join, merge
+from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp, slice_of
+from pyflame_rt.dialects.pfrt.sequence import item_of
+from pyflame_rt.dialects.pfrt.types import type_of
 from pyflame_rt.dialects.rewriting import failed, verify_failed
 
 _ROUNDS = (4, 2)
@@ -60,7 +62,18 @@ def infer_op(op: Operation) -> None:
     """Refine the types of an op's results and, in its regions, of everything."""
     match op:
         case LoopOp():
-            _infer_loop(op)
+            _infer_carrying(op, op.carried, 2)
+        case ScanOp():
+            elements = op.body.block.args[len(op.carried) :]
+            for argument, value, axis in zip(
+                elements, op.scanned, op.per_input("axes"), strict=True
+            ):
+                _refine(op, argument, slice_of(type_of(value), axis))
+            _infer_carrying(op, op.carried, 0)
+        case SequenceMapOp():
+            for argument, value in zip(op.body.block.args, op.sequences, strict=True):
+                _refine(op, argument, item_of(value))
+            infer_block(op.body.block)
         case IfOp():
             infer_block(op.then_region.block)
             infer_block(op.else_region.block)
@@ -81,23 +94,11 @@ def refine_results(op: PfrtOp) -> None:
     except VerifyException as error:
         raise verify_failed(op, error) from error
     for index, kind in enumerate(inferred):
-        declared = type_of(op.results[index])
-        merged = merge(declared, cast(AnyTensor, kind))
+        declared = op.results[index].type
+        merged = merge(declared, kind)
         if merged is None:
             raise failed(op, f"result {index} is declared {declared}, but its operands give {kind}")
         set_type(op.results[index], merged)
-
-
-def merge(declared: AnyTensor, inferred: AnyTensor) -> AnyTensor | None:
-    """The type that says what both say of one value; None when they contradict each other."""
-    if not compatible(declared, inferred):
-        return None
-    if isinstance(declared, UnrankedTensorType):
-        return inferred
-    if isinstance(inferred, UnrankedTensorType):
-        return declared
-    pairs = zip(declared.get_shape(), inferred.get_shape(), strict=True)
-    return tensor(declared.element_type, [b if a == DYNAMIC else a for a, b in pairs])
 
 
 def set_type(value: SSAValue, kind: Attribute) -> None:
@@ -106,17 +107,31 @@ def set_type(value: SSAValue, kind: Attribute) -> None:
         Rewriter.replace_value_with_new_type(value, kind)
 
 
-def _infer_loop(op: LoopOp) -> None:
+def _refine(op: Operation, value: SSAValue, kind: Attribute) -> None:
+    set_type(value, _meet(op, value.type, kind))
+
+
+def _infer_carrying(op: LoopOp | ScanOp, carried: Sequence[SSAValue], first: int) -> None:
     """Find the types that a loop carries: first those of the initial values, then loosened by what
-    an iteration yields until nothing changes, never looser than declared."""
+    an iteration yields until nothing changes, never looser than declared.
+
+    `first` is the number of the region's arguments before the carried ones, of which it yields one
+    less.
+    """
     block = op.body.block
     declared = _Types(block)
-    bounds = [type_of(argument) for argument in block.args[2:]]
-    guess = [_meet(op, bound, type_of(v)) for bound, v in zip(bounds, op.carried, strict=True)]
+    arguments = block.args[first : first + len(carried)]
+    bounds = [argument.type for argument in arguments]
+    guess = [_meet(op, bound, v.type) for bound, v in zip(bounds, carried, strict=True)]
     for _ in range(_rounds(op)):
-        _set_carried(block, guess)
+        for index, kind in enumerate(guess, first):
+            set_type(block.args[index], kind)
         infer_block(block)
-        after = _loosened(op, guess, bounds)
+        values = yielded(op.body)[max(first - 1, 0) :][: len(carried)]
+        after = [
+            _meet(op, bound, join(kind, value.type))
+            for bound, kind, value in zip(bounds, guess, values, strict=True)
+        ]
         if after == guess:
             return
         guess = after
@@ -127,31 +142,15 @@ def _infer_loop(op: LoopOp) -> None:
 def _rounds(op: Operation) -> int:
     depth = 0
     while (parent := op.parent_op()) is not None:
-        depth += isinstance(parent, LoopOp)
+        depth += isinstance(parent, LoopOp | ScanOp)
         op = parent
     return _ROUNDS[depth] if depth < len(_ROUNDS) else 0
 
 
-def _set_carried(block: Block, kinds: Sequence[AnyTensor]) -> None:
-    for index, kind in enumerate(kinds, 2):
-        set_type(block.args[index], kind)
-
-
-def _loosened(
-    op: LoopOp, guess: Sequence[AnyTensor], bounds: Sequence[AnyTensor]
-) -> list[AnyTensor]:
-    last = cast(YieldOp, op.body.block.last_op)
-    values = last.operands[1 : 1 + len(guess)]
-    return [
-        _meet(op, bound, join(kind, type_of(value)))
-        for bound, kind, value in zip(bounds, guess, values, strict=True)
-    ]
-
-
-def _meet(op: LoopOp, bound: AnyTensor, kind: AnyTensor) -> AnyTensor:
-    merged = merge(bound, kind)
+def _meet(op: Operation, bound: Attribute, kind: Attribute | None) -> Attribute:
+    merged = None if kind is None else merge(bound, kind)
     if merged is None:
-        raise failed(op, f"carries a value declared {bound}, but it is {kind}")
+        raise failed(op, f"carries a value declared {bound}, but it is {kind or 'of many kinds'}")
     return merged
 
 

@@ -24,14 +24,17 @@ from xdsl.ir import Attribute
 
 from pyflame_rt import dtypes, module_files, pipelines
 from pyflame_rt.backends.base import Executable, find_function, get_backend
-from pyflame_rt.dialects.pfrt.attributes import WeightAttr
-from pyflame_rt.dialects.pfrt.base import compatible
+from pyflame_rt.dialects.pfrt.attributes import StringsAttr, WeightAttr
+from pyflame_rt.dialects.pfrt.containers import CONTAINERS, MapType, OptionalType, SequenceType
+from pyflame_rt.dialects.pfrt.lattice import compatible
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
+    STRING,
     AnyTensor,
     ConstantValue,
     constant_array,
     is_element_type,
+    is_value_type,
     numpy_dtype,
     tensor_of,
 )
@@ -52,23 +55,46 @@ class TensorSpec:
 
     `shape` has an int for a known dimension, its symbol for a named one, None for an unnamed one;
     it is None as a whole when the rank is unknown. `default` is what an input is when nobody feeds
-    it; None for one that must be fed.
+    it; None for one that must be fed. A sequence, optional or map has its type as `container`, and
+    neither shape nor dtype of its own.
     """
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[Dim, ...] | None
     default: Array | None = field(default=None, compare=False, repr=False)
+    container: Attribute | None = None
 
     @property
     def type(self) -> str:
-        """ONNX's spelling of the type, `tensor(float)`."""
-        return f"tensor({dtypes.by_numpy()[self.dtype].onnx_name})"
+        """ONNX's spelling of the type: `tensor(float)`, `seq(tensor(float))`."""
+        if self.container is not None:
+            return _onnx_type(self.container)
+        return f"tensor({_onnx_name(self.dtype)})"
 
     @property
     def is_static(self) -> bool:
-        """Whether every dimension is a number."""
+        """Whether there is nothing about its shape that a run could tell."""
+        if self.container is not None:
+            return True
         return self.shape is not None and all(isinstance(dim, int) for dim in self.shape)
+
+
+def _onnx_type(kind: Attribute) -> str:
+    match kind:
+        case SequenceType(item=item):
+            return f"seq({_onnx_type(item)})"
+        case OptionalType(item=item):
+            return f"optional({_onnx_type(item)})"
+        case MapType(key=key, value=value):
+            names = [_onnx_name(numpy_dtype(element)) for element in (key, value)]
+            return f"map({names[0]},tensor({names[1]}))"
+        case _:
+            return f"tensor({_onnx_name(numpy_dtype(cast(AnyTensor, kind).element_type))})"
+
+
+def _onnx_name(dtype: np.dtype[Any]) -> str:
+    return "string" if dtype == STRING else dtypes.by_numpy()[dtype].onnx_name
 
 
 @dataclass(frozen=True)
@@ -131,6 +157,7 @@ def specialization_pipeline(inputs: Sequence[TensorSpec], shapes: Sequence[Seque
     fixed = tuple(
         f"{spec.name}={'x'.join(map(str, shape))}"
         for spec, shape in zip(inputs, shapes, strict=True)
+        if spec.container is None
     )
     return join(pipelines.to_text((PfrtSpecializeShapesPass(shapes=fixed),)), CLEANUP)
 
@@ -222,6 +249,8 @@ def _spec(kind: Attribute, attrs: Mapping[str, Attribute], what: str, default: s
     attr = attrs.get("pfrt.name")
     name = attr.data if isinstance(attr, StringAttr) else default
     where = f'{what} "{name}"'
+    if isinstance(kind, CONTAINERS) and is_value_type(kind):
+        return TensorSpec(name, STRING, None, container=kind)
     element: Attribute | None = getattr(kind, "element_type", None)
     if element is None or not is_element_type(element):
         raise ValidationError(f"{kind} cannot cross a function's boundary", where=where)
@@ -229,11 +258,16 @@ def _spec(kind: Attribute, attrs: Mapping[str, Attribute], what: str, default: s
     return TensorSpec(name, numpy_dtype(element), shape, _default(attrs, kind, where))
 
 
+def spec_of(name: str, kind: Attribute) -> TensorSpec:
+    """What a type says of a value that has no other description: an item of a sequence."""
+    return _spec(kind, {}, "value", name)
+
+
 def _default(attrs: Mapping[str, Attribute], kind: Attribute, where: str) -> Array | None:
     value = attrs.get("pfrt.default")
     if value is None:
         return None
-    if not isinstance(value, DenseIntOrFPElementsAttr | WeightAttr):
+    if not isinstance(value, DenseIntOrFPElementsAttr | WeightAttr | StringsAttr):
         raise ValidationError("pfrt.default is not a constant", where=where)
     array = constant_array(cast(ConstantValue, value))
     if array is not None and not compatible(cast(AnyTensor, kind), tensor_of(array)):

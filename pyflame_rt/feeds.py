@@ -10,14 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from pyflame_rt import dtypes
-from pyflame_rt.compiler import TensorSpec
+from pyflame_rt.compiler import TensorSpec, spec_of
+from pyflame_rt.dialects.pfrt.containers import OptionalType, SequenceType
+from pyflame_rt.dialects.pfrt.types import STRING
 from pyflame_rt.errors import DTypeMismatchError, InputError, ShapeMismatchError
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def prepare(feed: Mapping[str, object], specs: Sequence[TensorSpec]) -> list[Array]:
-    """Arrays in input order: C-contiguous, native byte order, checked against the specs.
+def prepare(feed: Mapping[str, object], specs: Sequence[TensorSpec]) -> list[Any]:
+    """Values in input order: arrays C-contiguous, in native byte order, checked against the specs.
+
+    A sequence is fed as a list, an optional as None or what it holds, a map as a dict.
 
     An input that has a default need not be there.
     Checks run in ONNX Runtime's order: missing inputs, dtypes, unknown names, ranks and dimensions.
@@ -28,12 +32,44 @@ def prepare(feed: Mapping[str, object], specs: Sequence[TensorSpec]) -> list[Arr
     names = [spec.name for spec in specs]
     if missing := [s.name for s in specs if s.name not in feed and s.default is None]:
         raise InputError(f"Required inputs ({missing}) are missing from input feed ({list(feed)}).")
-    arrays = [_array(feed.get(spec.name, spec.default), spec) for spec in specs]
+    arrays = [_value(feed.get(spec.name, spec.default), spec) for spec in specs]
     if any(name not in names for name in feed):
         _reject_unknown(feed, names)
     for spec, array in zip(specs, arrays, strict=True):
         _check_shape(spec, array)
     return arrays
+
+
+def _value(value: object, spec: TensorSpec) -> Any:
+    match spec.container:
+        case None:
+            return _array(value, spec)
+        case SequenceType(item=item):
+            if not isinstance(value, list | tuple):
+                raise _wrong_kind(value, spec, "a list")
+            part = spec_of(spec.name, item)
+            return [_checked(each, part) for each in cast("Sequence[object]", value)]
+        case OptionalType(item=item):
+            return None if value is None else _checked(value, spec_of(spec.name, item))
+        case _:
+            if not isinstance(value, Mapping):
+                raise _wrong_kind(value, spec, "a dict")
+            return dict(cast("Mapping[object, object]", value))
+
+
+def _checked(value: object, spec: TensorSpec) -> Any:
+    """A value inside of a container."""
+    found = _value(value, spec)
+    _check_shape(spec, found)
+    return found
+
+
+def _wrong_kind(value: object, spec: TensorSpec, wanted: str) -> InputError:
+    return InputError(
+        f"cannot be fed from {type(value).__name__}",
+        where=f'input "{spec.name}"',
+        hint=f"it is a {spec.type}: give {wanted}",
+    )
 
 
 def _array(value: object, spec: TensorSpec) -> Array:
@@ -42,9 +78,11 @@ def _array(value: object, spec: TensorSpec) -> Array:
         array = np.asarray(cast(Array, value))
         if array.dtype != spec.dtype:
             array = _native(array, spec)
+        elif spec.dtype == STRING:
+            array = _texts(array, spec)
     elif isinstance(value, np.generic):
         array = _array(np.asarray(cast(Any, value)), spec)
-    elif isinstance(value, list | tuple | int | float | bool):
+    elif isinstance(value, list | tuple | int | float | bool | str):
         array = _converted(cast(object, value), spec)
     else:
         raise InputError(
@@ -56,6 +94,8 @@ def _array(value: object, spec: TensorSpec) -> Array:
 
 
 def _native(array: Array, spec: TensorSpec) -> Array:
+    if spec.dtype == STRING and array.dtype.kind in "UST":
+        return _texts(array, spec)
     if array.dtype.newbyteorder("=") == spec.dtype:
         return array.astype(spec.dtype)
     row = dtypes.by_numpy().get(array.dtype)
@@ -67,9 +107,30 @@ def _native(array: Array, spec: TensorSpec) -> Array:
     )
 
 
+def _texts(array: Array, spec: TensorSpec) -> Array:
+    """An array of `str`: bytes are UTF-8. Raises InputError for what is neither."""
+    texts: Array = np.empty(array.size, STRING)
+    for index, item in enumerate(array.reshape(-1).tolist()):
+        try:
+            texts[index] = item.decode() if isinstance(item, bytes) else item
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"element {index} is not UTF-8 text", where=f'input "{spec.name}"'
+            ) from error
+        if not isinstance(texts[index], str):
+            raise DTypeMismatchError(
+                f"Unexpected input data type. Actual: (element {index} is a "
+                f"{type(item).__name__}) , expected: ({spec.type})",
+                where=f'input "{spec.name}"',
+                hint="give an array of str",
+            )
+    return texts.reshape(array.shape)
+
+
 def _converted(value: object, spec: TensorSpec) -> Array:
     try:
-        return np.asarray(value, dtype=spec.dtype)
+        array = np.asarray(value, dtype=spec.dtype)
+        return _texts(array, spec) if spec.dtype == STRING else array
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"cannot become an array of {spec.type}: {error}", where=f'input "{spec.name}"'
@@ -87,7 +148,7 @@ def _reject_unknown(feed: Mapping[str, object], names: Sequence[str]) -> None:
 
 
 def _check_shape(spec: TensorSpec, array: Array) -> None:
-    if spec.shape is None:
+    if spec.shape is None or spec.container is not None:
         return
     where = f'input "{spec.name}"'
     if array.ndim != len(spec.shape):

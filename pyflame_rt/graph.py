@@ -16,6 +16,7 @@ import onnx
 from onnx import helper, numpy_helper
 from xdsl.dialects.builtin import NameLoc
 from xdsl.ir import Operation, SSAValue
+from xdsl.traits import ConstantLike
 
 from pyflame_rt import dtypes
 from pyflame_rt.backends.base import find_function
@@ -69,10 +70,10 @@ class Graph:
             if not isinstance(op, PfrtOp):
                 continue
             _name_results(op, names)
-            if (array := constant_of(op.results[0])) is not None:
-                graph._initializers[names[op.results[0]]] = array
-            elif op.operands:
+            if not op.has_trait(ConstantLike):
                 graph._nodes.append(_view(op, names))
+            elif (array := constant_of(op.results[0])) is not None:
+                graph._initializers[names[op.results[0]]] = array
         graph._inputs, graph._outputs = list(inputs), list(outputs)
         graph._program = program
         return graph

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -193,7 +194,9 @@ class InferenceSession:
         results = self._plan_for(_shapes(arrays), count=True).run(arrays)
         if chosen is None:
             return results
-        return [results[i].copy() if i in chosen[:k] else results[i] for k, i in enumerate(chosen)]
+        return [
+            deepcopy(results[i]) if i in chosen[:k] else results[i] for k, i in enumerate(chosen)
+        ]
 
     def save_reproducer(
         self, directory: str | os.PathLike[str], input_feed: Mapping[str, object] | None = None
@@ -332,8 +335,9 @@ class InferenceSession:
         return [known.index(name) for name in names] or None
 
 
-def _shapes(arrays: Sequence[Array]) -> Shapes:
-    return tuple(array.shape for array in arrays)
+def _shapes(values: Sequence[Any]) -> Shapes:
+    """What decides on which plan values run; containers do not."""
+    return tuple(getattr(value, "shape", ()) for value in values)
 
 
 def _binds_consistently(specs: Sequence[TensorSpec], shapes: Shapes) -> bool:

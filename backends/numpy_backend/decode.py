@@ -25,7 +25,7 @@ from pyflame_rt.backends.numpy_backend.program import (
     Subroutine,
     View,
 )
-from pyflame_rt.backends.runtime import ArrayType, last_uses
+from pyflame_rt.backends.runtime import ArrayType, last_uses, value_type
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
 from pyflame_rt.dialects.pfrt.types import ConstantValue, constant_array, from_properties
 from pyflame_rt.dialects.plan import ops as plan
@@ -168,7 +168,7 @@ class _Decoder:
         )
 
     def _slot(self, value: SSAValue) -> Slot:
-        slot = Slot(self._slots, ArrayType.of(value.type))
+        slot = Slot(self._slots, value_type(value.type))
         self._slots += 1
         self._refs[value] = slot
         return slot

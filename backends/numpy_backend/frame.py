@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from pyflame_rt import kernels
+from pyflame_rt.backends.iteration import FUNCTIONS, is_true, run_loop
 from pyflame_rt.backends.numpy_backend.algorithms import table
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Into, Run
 from pyflame_rt.backends.numpy_backend.checks import CHECKS
@@ -33,15 +34,7 @@ from pyflame_rt.backends.numpy_backend.program import (
     Subroutine,
     View,
 )
-from pyflame_rt.backends.runtime import (
-    Array,
-    ArrayType,
-    detached,
-    failure,
-    is_true,
-    root,
-    run_loop,
-)
+from pyflame_rt.backends.runtime import Array, ArrayType, detached, failure, mapped, root
 from pyflame_rt.dialects.plan.algorithms import ALGORITHMS
 
 _ALIGNMENT = 64
@@ -161,7 +154,7 @@ class Frame:
 
     def _owning(self, invoke: Invoke) -> Run:
         """A step that keeps what a kernel returns."""
-        kernel = _copied if invoke.callee == "copy" else _kernel(invoke.callee)
+        kernel = _OWNED.get(invoke.callee) or _kernel(invoke.callee)
         params, env = invoke.params, self._env
         read, keep = self._reader(invoke.inputs), self._private
         if len(invoke.owned) == 1:
@@ -232,7 +225,9 @@ class Frame:
 
     def _private(self, array: Array) -> Array:
         """A late value must not show storage that later calls write to."""
-        return array.copy() if id(root(array)) in self._own else array
+        if type(array) is np.ndarray:
+            return array.copy() if id(root(array)) in self._own else array
+        return mapped(self._private, array)
 
     def _array(self, ref: Ref) -> Array:
         """The array of a bound reference."""
@@ -300,7 +295,10 @@ def _aligned(size: int) -> Array:
 def _type(ref: Ref) -> ArrayType:
     if isinstance(ref, Constant):
         return ArrayType(ref.array.dtype, ref.array.shape)
-    return ref.type
+    if isinstance(ref.type, ArrayType):
+        return ref.type
+    # Calls on buffers do not take containers.
+    raise ValueError(f"a {ref.type.kind} is no buffer")
 
 
 def _kernel(callee: str) -> kernels.Kernel:
@@ -333,8 +331,12 @@ def _reading(function: Function, env: list[Array | None], indices: Sequence[int]
             return lambda: function(*fetch(env))
 
 
-def _copied(x: Array) -> Array:
-    return x.copy()
+def _copied(x: Any) -> Any:
+    return mapped(np.copy, x)
+
+
+_OWNED = {**FUNCTIONS, "copy": _copied}
+"""What calls that return their results may name beside kernels."""
 
 
 def _new(env: list[Array | None], index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

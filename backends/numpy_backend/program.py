@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from pyflame_rt.backends.runtime import Array, ArrayType
+from pyflame_rt.backends.runtime import Array, ArrayType, ValueType
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Slot:
     """A place in the environment that a run fills."""
 
     index: int
-    type: ArrayType
+    type: ValueType
 
 
 Ref: TypeAlias = Constant | View | Slot

@@ -17,19 +17,21 @@ from xdsl.traits import ConstantLike
 
 from pyflame_rt import kernels
 from pyflame_rt.backends.base import Executable, callee_of, only_block, require_count
+from pyflame_rt.backends.iteration import is_true, run_loop, run_map, run_scan
 from pyflame_rt.backends.runtime import (
     Array,
     ArrayType,
+    ValueType,
     detached,
     failure,
-    is_true,
     last_uses,
-    run_loop,
+    value_type,
 )
 from pyflame_rt.dialects.check import ExpectOp, expect
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp
-from pyflame_rt.dialects.pfrt.control import IfOp, LoopOp, YieldOp
+from pyflame_rt.dialects.pfrt.control import ControlOp, IfOp, LoopOp, YieldOp, yielded
+from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp
 from pyflame_rt.dialects.pfrt.types import ConstantValue, constant_array, from_properties
 from pyflame_rt.dialects.rewriting import describe
 from pyflame_rt.errors import BackendError
@@ -66,7 +68,7 @@ class Interpreter(Executable):
 class _Node:
     op: Operation
     evaluate: _Evaluate
-    types: tuple[ArrayType, ...]
+    types: tuple[ValueType, ...]
     names: tuple[str, ...]
     dead: tuple[SSAValue, ...]
 
@@ -106,7 +108,7 @@ def _node(op: Operation, dead: tuple[SSAValue, ...], callers: _Callers) -> _Node
     return _Node(
         op,
         _evaluator(op, callers),
-        tuple(ArrayType.of(result.type) for result in op.results),
+        tuple(value_type(result.type) for result in op.results),
         names or ("",) * len(op.results),
         dead,
     )
@@ -120,6 +122,10 @@ def _evaluator(op: Operation, callers: _Callers) -> _Evaluate:
             return _branch(op, callers)
         case LoopOp():
             return _loop(op, callers)
+        case ScanOp():
+            return _scan(op, callers)
+        case SequenceMapOp():
+            return _sequence_map(op, callers)
         case func.CallOp():
             return _function_call(op, callers)
         case PfrtOp() if not op.has_trait(ConstantLike):
@@ -206,12 +212,45 @@ def _loop(op: LoopOp, callers: _Callers) -> _Evaluate:
     return evaluate
 
 
+def _scan(op: ScanOp, callers: _Callers) -> _Evaluate:
+    body, arguments = _Body(op.body.block, callers), op.body.block.args
+    carried, scanned = tuple(op.carried), tuple(op.scanned)
+    scans = [ArrayType.of(value.type) for value in yielded(op.body)[len(carried) :]]
+    axes, directions = op.per_input("axes"), op.per_input("directions")
+    places = list(zip(op.per_output("axes"), op.per_output("directions"), strict=True))
+
+    def evaluate(values: _Values, observer: Observer | None) -> Sequence[Array]:
+        def iterate(state: Sequence[Array]) -> Sequence[Array]:
+            values.update(zip(arguments, state, strict=True))
+            return body.run(values, observer)
+
+        over, initial = ([values[value] for value in group] for group in (scanned, carried))
+        return run_scan(over, initial, scans, axes, directions, places, iterate)
+
+    return evaluate
+
+
+def _sequence_map(op: SequenceMapOp, callers: _Callers) -> _Evaluate:
+    body, arguments = _Body(op.body.block, callers), op.body.block.args
+    sequences, count = tuple(op.sequences), len(op.results)
+
+    def evaluate(values: _Values, observer: Observer | None) -> Sequence[Array]:
+        def iterate(items: Sequence[Array]) -> Sequence[Array]:
+            values.update(zip(arguments, items, strict=True))
+            return body.run(values, observer)
+
+        lists = [cast("list[Array]", values[value]) for value in sequences]
+        return cast("Sequence[Array]", run_map(lists, count, iterate))
+
+    return evaluate
+
+
 def _kernel_name(op: Operation) -> str:
     return op.name.removeprefix("pfrt.")
 
 
 def _unsupported(function: func.FuncOp) -> set[str]:
-    known = (func.FuncOp, func.ReturnOp, func.CallOp, YieldOp, IfOp, LoopOp, ExpectOp)
+    known = (func.FuncOp, func.ReturnOp, func.CallOp, YieldOp, ControlOp, ExpectOp)
     return {
         op.name
         for op in function.walk()

@@ -9,22 +9,42 @@ from typing import cast
 from xdsl.ir import Dialect
 from xdsl.irdl import IRDLOperation
 
-from pyflame_rt.dialects.pfrt.attributes import NamesAttr, WeightAttr, WeightStoreInterface
+from pyflame_rt.dialects.pfrt.attributes import (
+    NamesAttr,
+    StringsAttr,
+    WeightAttr,
+    WeightStoreInterface,
+)
+from pyflame_rt.dialects.pfrt.containers import TYPES
 
 FAMILIES = (
     "activation",
+    "attention",
     "contraction",
     "control",
     "convolution",
     "data",
+    "detection",
     "elementwise",
+    "features",
     "image",
     "indexing",
+    "linear_algebra",
+    "linear_models",
+    "loss",
     "normalization",
     "pooling",
+    "quantization",
+    "random",
     "recurrent",
     "reduction",
+    "scan",
+    "sequence",
     "shape",
+    "signal",
+    "text",
+    "training",
+    "trees",
 )
 """The modules of this package that define ops; each lists its own in `OPS`."""
 
@@ -47,6 +67,6 @@ def get_pfrt() -> Dialect:
     return Dialect(
         "pfrt",
         list(operations().values()),
-        [NamesAttr, WeightAttr],
+        [NamesAttr, StringsAttr, WeightAttr, *TYPES],
         [WeightStoreInterface(), PfrtConstants()],
     )

@@ -1,8 +1,10 @@
-"""Attributes of the pfrt dialect: handles to large constants, and the model's own value names."""
+"""Attributes of the pfrt dialect: handles to large constants, texts, and the model's own value names."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialect_interfaces import DialectInterface
@@ -50,6 +52,47 @@ class WeightAttr(Data[Weight]):
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
             printer.print_string_literal(self.data.digest)
+
+
+@dataclass(frozen=True)
+class Strings:
+    """The texts of a tensor in row-major order."""
+
+    shape: tuple[int, ...]
+    items: tuple[str, ...]
+
+
+@irdl_attr_definition
+class StringsAttr(Data[Strings]):
+    """A constant tensor of texts: its shape, then its elements in row-major order.
+
+    ```mlir
+    %0 = pfrt.constant #pfrt.strings<[2], ["yes", "no"]> : tensor<2x!pfrt.string>
+    ```
+    """
+
+    name = "pfrt.strings"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Strings:
+        with parser.in_angle_brackets():
+            shape = parser.parse_comma_separated_list(
+                parser.Delimiter.SQUARE,
+                lambda: parser.parse_integer(allow_boolean=False, allow_negative=False),
+            )
+            parser.parse_punctuation(",")
+            items = parser.parse_comma_separated_list(
+                parser.Delimiter.SQUARE, lambda: parser.parse_str_literal(" for a text")
+            )
+        if math.prod(shape) != len(items):
+            parser.raise_error(f"{len(items)} texts do not fill the shape {shape}")
+        return Strings(tuple(shape), tuple(items))
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(f"{list(self.data.shape)}, ")
+            with printer.in_square_brackets():
+                printer.print_list(self.data.items, printer.print_string_literal)
 
 
 @irdl_attr_definition

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, TypeAlias, cast
+from typing import ClassVar, Self, TypeAlias, cast
 
 from xdsl.dialects.builtin import (
     FloatAttr,
@@ -49,14 +49,15 @@ from xdsl.traits import ConstantLike, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
+from pyflame_rt.dialects.pfrt.lattice import compatible
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
-    AnyTensor,
     Array,
     ConstantValue,
     PropertyValue,
     constant_array,
-    is_element_type,
+    is_string,
+    is_value_type,
     numpy_dtype,
     static_shape_of,
     tensor,
@@ -94,7 +95,10 @@ class ValueNames(CustomDirective):
 
 
 class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
-    """Base class of the ops of the pfrt dialect: pure functions of tensors to tensors."""
+    """Base class of the ops of the pfrt dialect: pure functions of values to values.
+
+    Values are tensors, unless an op says otherwise by a `ValueConstraint`.
+    """
 
     names = opt_prop_def(NamesAttr)
 
@@ -108,6 +112,9 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
     The operand stands for a value known only at run time; canonicalization turns a constant
     operand into the property.
     """
+
+    TAKES_CONTAINERS: ClassVar[bool] = False
+    """Whether operands may be sequences, optionals or maps."""
 
     @classmethod
     def create_op(
@@ -189,8 +196,8 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
 
     def verify_(self) -> None:
         for value in (*self.operands, *self.results):
-            if not is_element_type(type_of(value).element_type):
-                raise VerifyException(f"{self.name}: no tensor can hold {type_of(value)}")
+            if not is_value_type(value.type):
+                raise VerifyException(f"{self.name}: no value can be a {value.type}")
         for name in self.DYNAMIC_PROPERTIES:
             if getattr(self, name) is not None and getattr(self, f"{name}_value") is not None:
                 raise VerifyException(f"{self.name}: {name} is both an operand and a property")
@@ -198,7 +205,7 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
         for index, (result, inferred) in enumerate(
             zip(self.results, self.infer_types(), strict=True)
         ):
-            if not compatible(type_of(result), cast(AnyTensor, inferred)):
+            if not compatible(result.type, inferred):
                 raise VerifyException(
                     f"{self.name}: result {index} is declared {result.type}, "
                     f"but its operands give {inferred}"
@@ -239,6 +246,8 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
         """Bytes of operands read and results written; None if shapes are not static."""
         total = 0
         for value in (*self.operands, *self.results):
+            if is_string(value.type):
+                return None
             count = elements(value)
             if count is None:
                 return None
@@ -311,18 +320,6 @@ def constant_of(value: SSAValue) -> Array | None:
     return constant_array(cast(ConstantValue, owner.properties["value"]))
 
 
-def compatible(declared: AnyTensor, inferred: AnyTensor) -> bool:
-    """Whether two types can describe one value: `?` and unknown rank agree with anything."""
-    if declared.element_type != inferred.element_type:
-        return False
-    if isinstance(declared, UnrankedTensorType) or isinstance(inferred, UnrankedTensorType):
-        return True
-    left, right = declared.get_shape(), inferred.get_shape()
-    return len(left) == len(right) and all(
-        a == b or DYNAMIC in (a, b) for a, b in zip(left, right, strict=True)
-    )
-
-
 def elements(value: SSAValue) -> int | None:
     """Number of elements of a value of static shape."""
     shape = static_shape_of(value)
@@ -356,10 +353,9 @@ def normalize_axis(axis: int, rank: int) -> int:
     return axis + rank if axis < 0 else axis
 
 
-def _any_element(operands: Sequence[OperandArg]) -> Any:
+def _any_element(operands: Sequence[OperandArg]) -> Attribute:
     for operand in operands:
-        if isinstance(operand, SSAValue):
-            return type_of(operand).element_type
-        if operand:
-            return type_of(operand[0]).element_type
+        first = operand if isinstance(operand, SSAValue) or not operand else operand[0]
+        if isinstance(first, SSAValue) and isinstance(first.type, TensorType | UnrankedTensorType):
+            return type_of(first).element_type
     return f32

@@ -18,6 +18,7 @@ FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 FLOATS8 = frozenset({"float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"})
 SIGNED = FLOATS | {"int8", "int16", "int32", "int64"}
 NUMBERS = SIGNED | {"uint8", "uint16", "uint32", "uint64"}
+STRINGS = frozenset({"object"})
 POWERS = FLOATS | {"int32", "int64"}
 
 BROADCAST_FORMAT = (

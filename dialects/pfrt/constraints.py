@@ -21,8 +21,9 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import SSAValue
 from xdsl.irdl import EqAttrConstraint, opt_prop_def, prop_def
 
-from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, compatible
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, tensor, type_of
+from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape
+from pyflame_rt.dialects.pfrt.lattice import compatible
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, is_string, shape_of, tensor, type_of
 
 IntList: TypeAlias = DenseArrayBase[Any]
 
@@ -98,6 +99,13 @@ def require_same_element(op: PfrtOp, constraint: str, *values: SSAValue | None) 
         all(element == elements[0] for element in elements),
         f"needs one element type, got {', '.join(map(str, elements))}",
     )
+
+
+def require_numbers(op: PfrtOp, constraint: str, *values: SSAValue | None) -> None:
+    """Require that no given value holds strings."""
+    for value in values:
+        if value is not None and is_string(value.type):
+            op.require(constraint, False, f"needs numbers, got {value.type}")
 
 
 def require_shape(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 from xdsl.dialects import builtin
-from xdsl.dialects.builtin import LocationAttr, UnrankedTensorType, i64
+from xdsl.dialects.builtin import (
+    LocationAttr,
+    TensorType,
+    UnrankedTensorType,
+    i64,
+)
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -22,21 +27,13 @@ from xdsl.irdl import (
     var_result_def,
 )
 from xdsl.traits import HasParent, IsTerminator, Pure, RecursiveMemoryEffect
+from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
-from pyflame_rt.dialects.pfrt.base import PfrtOp, TensorConstraint, compatible
+from pyflame_rt.dialects.pfrt.base import PfrtOp, TensorConstraint, normalize_axis
+from pyflame_rt.dialects.pfrt.containers import ValueConstraint
+from pyflame_rt.dialects.pfrt.lattice import compatible, join
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, AnyTensor, tensor, type_of
-
-
-def join(left: AnyTensor, right: AnyTensor) -> AnyTensor:
-    """The most precise type that describes values of both: differing dimensions become `?`."""
-    if isinstance(left, UnrankedTensorType) or isinstance(right, UnrankedTensorType):
-        return tensor(left.element_type, None)
-    a, b = left.get_shape(), right.get_shape()
-    if len(a) != len(b):
-        return tensor(left.element_type, None)
-    dims = [x if x == y else DYNAMIC for x, y in zip(a, b, strict=True)]
-    return tensor(left.element_type, dims)
 
 
 @irdl_op_definition
@@ -50,14 +47,20 @@ class YieldOp(IRDLOperation):
 
     name = "pfrt.yield"
 
-    values = var_operand_def(TensorConstraint)
+    values = var_operand_def(ValueConstraint)
 
     assembly_format = "($values^ `:` type($values))? attr-dict"
 
-    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(IfOp, LoopOp)))
+    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(*_parents())))
 
     def __init__(self, values: Sequence[SSAValue]):
         super().__init__(operands=[values])
+
+
+def _parents() -> tuple[type[IRDLOperation], ...]:
+    from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp
+
+    return (IfOp, LoopOp, ScanOp, SequenceMapOp)
 
 
 class ControlOp(PfrtOp):
@@ -89,6 +92,50 @@ def require_one(
     )
 
 
+def require_tensor(op: ControlOp, constraint: str, value: SSAValue) -> None:
+    """Require that a value is a tensor."""
+    is_tensor = isinstance(value.type, TensorType | UnrankedTensorType)
+    op.require(constraint, is_tensor, f"needs a tensor, got {value.type}")
+
+
+def require_carried(
+    op: ControlOp,
+    constraint: str,
+    arguments: Sequence[SSAValue],
+    initial: Sequence[SSAValue],
+    values: Sequence[SSAValue],
+) -> None:
+    """Require that a region's arguments describe what is carried into and around a loop."""
+    for argument, before, after in zip(arguments, initial, values, strict=True):
+        op.require(
+            constraint,
+            compatible(argument.type, before.type) and compatible(argument.type, after.type),
+            f"argument {argument.type} does not describe {before.type} and {after.type}",
+        )
+
+
+def finals(
+    op: ControlOp, constraint: str, initial: Sequence[SSAValue], values: Sequence[SSAValue]
+) -> list[Attribute]:
+    """The types of carried values after a loop: those of the initial and the yielded ones."""
+    kinds: list[Attribute] = []
+    for before, after in zip(initial, values, strict=True):
+        kind = join(before.type, after.type)
+        if kind is None:
+            raise VerifyException(f"{op.name}: {constraint}: {before.type} becomes {after.type}")
+        kinds.append(kind)
+    return kinds
+
+
+def stacked(kind: AnyTensor, length: int, axis: int) -> AnyTensor:
+    """The type of tensors of one type stacked along a new axis of that length."""
+    if isinstance(kind, UnrankedTensorType):
+        return kind
+    shape = list(kind.get_shape())
+    shape.insert(normalize_axis(axis, len(shape) + 1), length)
+    return tensor(kind.element_type, shape)
+
+
 def yielded(region: Region) -> tuple[SSAValue, ...]:
     """The values that leave a region through its `pfrt.yield`."""
     last = region.block.last_op
@@ -107,13 +154,13 @@ class IfOp(ControlOp):
     } : tensor<i1>
     ```
     C1: the condition holds one boolean. C2: both regions yield as many values as there are results.
-    C3: what the regions yield has one element type per result.
+    C3: what the regions yield has one kind and element type per result.
     """
 
     name = "pfrt.if"
 
     condition = operand_def(TensorConstraint)
-    outputs = var_result_def(TensorConstraint)
+    outputs = var_result_def(ValueConstraint)
     then_region = region_def("single_block")
     else_region = region_def("single_block")
 
@@ -146,7 +193,7 @@ class IfOp(ControlOp):
 
     def infer_types(self) -> Sequence[Attribute]:
         pairs = zip(yielded(self.then_region), yielded(self.else_region), strict=True)
-        return [join(type_of(a), type_of(b)) for a, b in pairs]
+        return [self._joined(a, b) for a, b in pairs]
 
     def check(self) -> None:
         require_one(self, "C1", "condition", self.condition, builtin.i1)
@@ -157,11 +204,13 @@ class IfOp(ControlOp):
             f"{len(self.results)} results, but the regions yield {len(then_values)} and {len(else_values)}",
         )
         for a, b in zip(then_values, else_values, strict=True):
-            self.require(
-                "C3",
-                type_of(a).element_type == type_of(b).element_type,
-                f"the regions yield {a.type} and {b.type} for one result",
-            )
+            self._joined(a, b)
+
+    def _joined(self, a: SSAValue, b: SSAValue) -> Attribute:
+        joined = join(a.type, b.type)
+        why = f"the regions yield {a.type} and {b.type} for one result"
+        self.require("C3", joined is not None, why)
+        return cast(Attribute, joined)
 
 
 @irdl_op_definition
@@ -182,15 +231,15 @@ class LoopOp(ControlOp):
     C1: the region takes 2 + (number of carried values) arguments. C2: it yields 1 + (number of
     results) values. C3: a carried value keeps its element type, and its argument's type describes
     both the initial and the yielded value. C4: the trip count and the iteration hold one i64, each
-    condition one i1.
+    condition one i1. C5: scan outputs are made of tensors.
     """
 
     name = "pfrt.loop"
 
     trip_count = opt_operand_def(TensorConstraint)
     condition = opt_operand_def(TensorConstraint)
-    carried = var_operand_def(TensorConstraint)
-    outputs = var_result_def(TensorConstraint)
+    carried = var_operand_def(ValueConstraint)
+    outputs = var_result_def(ValueConstraint)
     body = region_def("single_block")
 
     irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
@@ -231,17 +280,10 @@ class LoopOp(ControlOp):
     def infer_types(self) -> Sequence[Attribute]:
         values = yielded(self.body)[1:]
         count = len(self.carried)
-        finals = [
-            join(type_of(initial), type_of(value))
-            for initial, value in zip(self.carried, values[:count], strict=True)
+        return [
+            *finals(self, "C3", self.carried, values[:count]),
+            *(stacked(type_of(value), DYNAMIC, 0) for value in values[count:]),
         ]
-        return [*finals, *(self._stacked(type_of(value)) for value in values[count:])]
-
-    @staticmethod
-    def _stacked(kind: AnyTensor) -> AnyTensor:
-        if isinstance(kind, UnrankedTensorType):
-            return kind
-        return tensor(kind.element_type, (DYNAMIC, *kind.get_shape()))
 
     def check(self) -> None:
         arguments, values = self.body.block.args, yielded(self.body)
@@ -256,15 +298,9 @@ class LoopOp(ControlOp):
             len(values) == 1 + len(self.results) and len(self.results) >= count,
             f"{len(self.results)} results need {1 + len(self.results)} yielded values, got {len(values)}",
         )
-        for argument, initial, value in zip(
-            arguments[2:], self.carried, values[1 : 1 + count], strict=True
-        ):
-            kinds = [type_of(initial), type_of(value)]
-            self.require(
-                "C3",
-                all(compatible(type_of(argument), kind) for kind in kinds),
-                f"argument {argument.type} does not describe {kinds[0]} and {kinds[1]}",
-            )
+        require_carried(self, "C3", arguments[2:], self.carried, values[1 : 1 + count])
+        for value in values[1 + count :]:
+            require_tensor(self, "C5", value)
         require_one(self, "C4", "trip count", self.trip_count, i64)
         require_one(self, "C4", "condition", self.condition, builtin.i1)
         require_one(self, "C4", "iteration", arguments[0], i64)

@@ -20,6 +20,7 @@ from xdsl.interfaces import HasFolderInterface
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     AnyAttr,
+    AnyOf,
     BaseAttr,
     irdl_op_definition,
     operand_def,
@@ -33,14 +34,16 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import ConstantLike
 
-from pyflame_rt.dialects.pfrt.attributes import NamesAttr, WeightAttr
+from pyflame_rt.dialects.pfrt.attributes import NamesAttr, StringsAttr, WeightAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint, constant_of, elements
+from pyflame_rt.dialects.pfrt.bit_cast import BitCastOp
 from pyflame_rt.dialects.pfrt.constraints import (
     flag_property,
     int_property,
     optional_ints_property,
     string_property,
 )
+from pyflame_rt.dialects.pfrt.containers import StringType
 from pyflame_rt.dialects.pfrt.literal import parse_literal, print_literal, typed_literal
 from pyflame_rt.dialects.pfrt.parameters import (
     ShapeChangingOp,
@@ -64,8 +67,10 @@ from pyflame_rt.dialects.pfrt.types import (
 )
 from pyflame_rt.kernels.data import range_length
 
-ConstantConstraint = BaseAttr(DenseIntOrFPElementsAttr) | BaseAttr(WeightAttr)
-"""The attribute of a constant: dense, or a handle to a weight."""
+ConstantConstraint = AnyOf(
+    (BaseAttr(DenseIntOrFPElementsAttr), BaseAttr(WeightAttr), BaseAttr(StringsAttr))
+)
+"""The attribute of a constant: dense, a handle to a weight, or texts."""
 
 
 @irdl_op_definition
@@ -124,6 +129,8 @@ class ConstantOp(PfrtOp, HasFolderInterface):
         match cast(ConstantValue, self.value):
             case WeightAttr(data=weight):
                 return [tensor_of(weight.array) if weight.is_present else self.result.type]
+            case StringsAttr(data=strings):
+                return [TensorType(StringType(), strings.shape)]
             case dense:
                 return [dense.type]
 
@@ -134,7 +141,7 @@ class ConstantOp(PfrtOp, HasFolderInterface):
         (held,) = self.infer_types()
         if held != kind:
             self.require("C1", False, f"declared {kind}, but the value is a {held}")
-        if not isinstance(self.value, WeightAttr):
+        if isinstance(self.value, DenseIntOrFPElementsAttr):
             size = len(cast("DenseIntOrFPElementsAttr[Any]", self.value))
             if size not in (1, math.prod(kind.get_shape())):
                 self.require("C1", False, f"{size} elements do not fill {kind}")
@@ -163,15 +170,15 @@ class ConstantOp(PfrtOp, HasFolderInterface):
         kind = cast("TensorType[Any]", kind)
         if literal is not None:
             value = typed_literal(parser, literal, kind)
-        if not isinstance(value, DenseIntOrFPElementsAttr | WeightAttr):
-            parser.raise_error(f"the value of a constant is dense or a weight, not {value}")
+        if not isinstance(value, DenseIntOrFPElementsAttr | WeightAttr | StringsAttr):
+            parser.raise_error(f"the value of a constant is dense, a weight or texts, not {value}")
         op = cls.of(cast(ConstantValue, value), kind, names=names)
         op.attributes.update(attributes)
         return op
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
-        if isinstance(self.value, WeightAttr):
+        if isinstance(self.value, WeightAttr | StringsAttr):
             printer.print_attribute(self.value)
         else:
             print_literal(printer, cast("DenseIntOrFPElementsAttr[Any]", self.value))
@@ -188,7 +195,7 @@ class PfrtConstants(ConstantMaterializationInterface):
 
     def materialize_constant(self, value: Attribute, type: Attribute) -> Operation | None:
         """A `pfrt.constant`; None when the attribute does not hold a value of that type."""
-        if not isinstance(value, DenseIntOrFPElementsAttr | WeightAttr):
+        if not isinstance(value, DenseIntOrFPElementsAttr | WeightAttr | StringsAttr):
             return None
         op = ConstantOp.of(cast(ConstantValue, value), cast(AnyTensor, type))
         return op if op.infer_types() == [type] else None
@@ -238,6 +245,8 @@ class ConstantOfShapeOp(ShapeChangingOp):
                     if weight.is_present
                     else type_of(self.result).element_type
                 )
+            case StringsAttr():
+                return StringType()
             case dense:
                 return dense.get_element_type()
 
@@ -332,6 +341,8 @@ class CastOp(PfrtOp, HasFolderInterface):
     bits where it has less than a byte; NaN: 0), integers wrap, anything but zero becomes true.
     `saturate` says whether what is too large for a float8 becomes its largest number, or else its
     infinity or NaN; `round_mode` ("up", "down", "nearest") is how f8E8M0FNU rounds.
+    Floats become strings of at most eight digits, "NaN", "INF" or "-INF"; strings are read as
+    decimal or scientific numbers, and what is none is an error, as is an integer out of range.
 
     C1: `to` is an element type; neither it nor the operand's is complex.
     C2: `round_mode` is "up", "down" or "nearest".
@@ -374,7 +385,7 @@ class RangeOp(PfrtOp):
     ```mlir
     %0 = pfrt.range %start, %limit, %delta : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
     ```
-    C1: the operands are scalars of one type: i16, i32, i64 or a float of at least 16 bits.
+    C1: the operands are one number each, of one type: i16, i32, i64 or a float of at least 16 bits.
     C2: `stash_type` is 1: f16 and bf16 are computed in f32.
     C3: constant operands are finite and `delta` is not zero.
     """
@@ -394,7 +405,7 @@ class RangeOp(PfrtOp):
     def check(self) -> None:
         allowed = ("int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
         for operand in self.operands:
-            is_scalar = shape_of(operand) in (None, (), (1,))
+            is_scalar = shape_of(operand) in (None, (), (1,), (DYNAMIC,))
             same = dtype_of(operand) == dtype_of(self.start)
             self.require(
                 "C1",
@@ -424,5 +435,6 @@ OPS: tuple[type[PfrtOp], ...] = (
     ShapeOp,
     SizeOp,
     CastOp,
+    BitCastOp,
     RangeOp,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _IRREGULAR = {
+    "DFT": "dft",
     "GatherND": "gather_nd",
     "GRU": "gru",
     "IsInf": "is_inf",
@@ -12,11 +13,19 @@ _IRREGULAR = {
     "LRN": "lrn",
     "LSTM": "lstm",
     "MatMul": "matmul",
+    "MatMulInteger": "matmul_integer",
     "PRelu": "prelu",
+    "QLinearConv": "qlinear_conv",
+    "QLinearMatMul": "qlinear_matmul",
+    "RMSNormalization": "rms_normalization",
     "RNN": "rnn",
     "ReduceL1": "reduce_l1",
     "ReduceL2": "reduce_l2",
+    "SVMClassifier": "svm_classifier",
+    "SVMRegressor": "svm_regressor",
     "ScatterND": "scatter_nd",
+    "STFT": "stft",
+    "SwiGLU": "swiglu",
 }
 _REGULAR = {name: op_type for op_type, name in _IRREGULAR.items()}
 

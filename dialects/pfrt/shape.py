@@ -22,6 +22,8 @@ from pyflame_rt.dialects.pfrt.constraints import (
     ints,
     optional_ints_property,
 )
+from pyflame_rt.dialects.pfrt.containers import ValueConstraint
+from pyflame_rt.dialects.pfrt.cropping import CenterCropPadOp
 from pyflame_rt.dialects.pfrt.parameters import (
     ShapeChangingOp,
     check_vector,
@@ -38,7 +40,7 @@ UNARY_FORMAT = "$operand custom<ValueNames>($names) attr-dict `:` type($operand)
 
 @irdl_op_definition
 class IdentityOp(ShapeChangingOp, HasFolderInterface):
-    """x itself.
+    """x itself, of whatever type.
 
     ```mlir
     %0 = pfrt.identity %x : tensor<2x3xf32> -> tensor<2x3xf32>
@@ -47,13 +49,15 @@ class IdentityOp(ShapeChangingOp, HasFolderInterface):
 
     name = "pfrt.identity"
 
-    operand = operand_def(TensorConstraint)
-    result = result_def(TensorConstraint)
+    TAKES_CONTAINERS: ClassVar[bool] = True
+
+    operand = operand_def(ValueConstraint)
+    result = result_def(ValueConstraint)
 
     assembly_format = UNARY_FORMAT
 
-    def result_shape(self) -> Shape | None:
-        return shape_of(self.operand)
+    def infer_types(self) -> Sequence[Attribute]:
+        return [self.operand.type]
 
     def fold(self) -> Sequence[SSAValue | Attribute] | None:
         """identity(x) -> x"""
@@ -423,6 +427,7 @@ class ExpandOp(ShapeChangingOp, HasFolderInterface):
 
 
 OPS: tuple[type[PfrtOp], ...] = (
+    CenterCropPadOp,
     IdentityOp,
     ReshapeOp,
     FlattenOp,

@@ -26,7 +26,8 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, SSAValue, TypeAttribute
 
 from pyflame_rt import dtypes
-from pyflame_rt.dialects.pfrt.attributes import WeightAttr
+from pyflame_rt.dialects.pfrt.attributes import Strings, StringsAttr, WeightAttr
+from pyflame_rt.dialects.pfrt.containers import MapType, OptionalType, SequenceType, StringType
 from pyflame_rt.weights import Weight
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -35,7 +36,9 @@ DENSE_LIMIT = 1024
 """Constants of up to this many elements are `dense<…>`, larger ones `#pfrt.weight`."""
 
 AnyTensor: TypeAlias = TensorType[Any] | UnrankedTensorType[Any]
-ConstantValue: TypeAlias = DenseIntOrFPElementsAttr[Any] | WeightAttr
+ConstantValue: TypeAlias = DenseIntOrFPElementsAttr[Any] | WeightAttr | StringsAttr
+STRING = np.dtype(object)
+"""The NumPy dtype of tensors of strings, whose elements are `str`."""
 
 
 @cache
@@ -56,13 +59,17 @@ def _element_types() -> dict[str, TypeAttribute]:
 
 @cache
 def element_type(dtype: np.dtype[Any]) -> TypeAttribute:
-    """The IR element type of a NumPy dtype: float32 -> f32, uint8 -> ui8, bool -> i1."""
+    """The IR element type of a NumPy dtype: float32 -> f32, uint8 -> ui8, bool -> i1, object ->
+    !pfrt.string."""
+    if dtype == STRING:
+        return StringType()
     return _element_types()[dtypes.by_numpy()[dtype].mlir]
 
 
 @cache
 def _numpy_dtypes() -> dict[Attribute, np.dtype[Any]]:
-    return {_element_types()[row.mlir]: row.numpy for row in dtypes.table()}
+    numbers = {_element_types()[row.mlir]: row.numpy for row in dtypes.table()}
+    return {**numbers, StringType(): STRING}
 
 
 def numpy_dtype(element: Attribute) -> np.dtype[Any]:
@@ -73,6 +80,26 @@ def numpy_dtype(element: Attribute) -> np.dtype[Any]:
 def is_element_type(element: Attribute) -> bool:
     """Whether NumPy arrays can hold elements of this type."""
     return element in _numpy_dtypes()
+
+
+def is_value_type(kind: Attribute) -> bool:
+    """Whether a value of the dialect can have this type."""
+    match kind:
+        case TensorType() | UnrankedTensorType():
+            return is_element_type(cast(AnyTensor, kind).element_type)
+        case SequenceType(item=item):
+            return not isinstance(item, SequenceType | OptionalType) and is_value_type(item)
+        case OptionalType(item=item):
+            return not isinstance(item, OptionalType | MapType) and is_value_type(item)
+        case MapType(key=key, value=value):
+            return key in (StringType(), builtin.i64) and is_element_type(value)
+        case _:
+            return False
+
+
+def is_string(kind: Attribute) -> bool:
+    """Whether a type is that of a tensor (or buffer) of strings."""
+    return getattr(kind, "element_type", None) == StringType()
 
 
 def tensor_of(array: Array) -> TensorType[Any]:
@@ -111,8 +138,11 @@ def constant_attr(array: Array) -> ConstantValue:
     """The attribute that holds an array: dense up to `DENSE_LIMIT` elements, else a weight.
 
     Values whose text does not round-trip in xDSL (non-finite floats and long whole ones, sub-byte
-    and 8-bit floats, complex numbers, empty arrays) are weights whatever their number.
+    and 8-bit floats, complex numbers, empty arrays) are weights whatever their number. Strings
+    are never weights.
     """
+    if array.dtype == STRING:
+        return StringsAttr(Strings(array.shape, tuple(array.reshape(-1))))
     if not 0 < array.size <= DENSE_LIMIT or not _has_dense_text(array):
         return WeightAttr(Weight(array))
     stored = np.where(array, 0xFF, 0).astype(np.uint8) if array.dtype == np.bool_ else array
@@ -139,6 +169,8 @@ def constant_array(value: ConstantValue) -> Array | None:
     """The read-only array of a constant's attribute; None for a weight that is not at hand."""
     if isinstance(value, WeightAttr):
         return value.data.array if value.data.is_present else None
+    if isinstance(value, StringsAttr):
+        return _strings(value)
     dtype = numpy_dtype(value.get_element_type())
     if dtype == np.bool_:
         flat: Array = np.frombuffer(value.data.data, np.uint8) != 0
@@ -146,6 +178,13 @@ def constant_array(value: ConstantValue) -> Array | None:
         flat = np.frombuffer(value.data.data, dtype)
     shape = value.get_shape()
     return np.broadcast_to(flat.reshape(()), shape) if flat.size == 1 else flat.reshape(shape)
+
+
+def _strings(value: StringsAttr) -> Array:
+    array: Array = np.empty(len(value.data.items), STRING)
+    array[:] = value.data.items
+    array.flags.writeable = False
+    return array.reshape(value.data.shape)
 
 
 PropertyValue: TypeAlias = (
@@ -198,6 +237,8 @@ def from_property(attr: Attribute) -> PropertyValue:
             return tuple(cast(StringAttr, item).data for item in attr)
         case WeightAttr():
             return attr.data.array
+        case StringsAttr():
+            return _strings(attr)
         case DenseIntOrFPElementsAttr():
             return cast(Array, constant_array(cast(ConstantValue, attr)))
         case _:

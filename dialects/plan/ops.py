@@ -1,10 +1,11 @@
 """Ops of the plan dialect.
 
-Values are buffers (`memref`). There are two storage classes: buffers of static shape that the plan
-places itself (`plan.alloc`, and `plan.view` of the arena after `plan-allocate`), written through the
-`into` operands of calls; and results that a call owns and returns (`-> memref<?x…>`), whose shape is
-known at run time only. What leaves the function is a `plan.new` buffer or an owned result, never
-the arena, an argument or a constant.
+Values are buffers (`memref`) and containers (sequences, optionals, maps). There are two storage
+classes: buffers of static shape that the plan places itself (`plan.alloc`, and `plan.view` of the
+arena after `plan-allocate`), written through the `into` operands of calls; and results that a call
+owns and returns (`-> memref<?x…>`), whose shape is known at run time only. Strings and containers
+are always owned. What leaves the function is a `plan.new` buffer or an owned result, never the
+arena, an argument or a constant.
 """
 
 from __future__ import annotations
@@ -15,18 +16,15 @@ from typing import Any, Self, cast
 from xdsl.dialects import builtin
 from xdsl.dialects.builtin import (
     DenseArrayBase,
-    DenseIntOrFPElementsAttr,
     DictionaryAttr,
     IntegerAttr,
     LocationAttr,
     MemRefType,
     SymbolRefAttr,
-    UnrankedMemRefType,
     i64,
 )
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.irdl import (
-    AnyOf,
     AttrSizedOperandSegments,
     BaseAttr,
     IRDLOperation,
@@ -51,11 +49,9 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from pyflame_rt.dialects.pfrt.attributes import WeightAttr
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, numpy_dtype
-
-BufferConstraint = AnyOf((BaseAttr(MemRefType), BaseAttr(UnrankedMemRefType)))
-"""Any buffer, ranked or not."""
+from pyflame_rt.dialects.pfrt.containers import PlacedConstraint
+from pyflame_rt.dialects.pfrt.data import ConstantConstraint
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, is_string, numpy_dtype
 
 
 def byte_size(buffer: Attribute) -> int:
@@ -67,8 +63,10 @@ def byte_size(buffer: Attribute) -> int:
 
 
 def is_static(buffer: Attribute) -> bool:
-    """Whether every dimension of a buffer type is known."""
-    return isinstance(buffer, MemRefType) and DYNAMIC not in buffer.get_shape()
+    """Whether a plan can place a buffer: every dimension is known, and elements are no objects."""
+    if not isinstance(buffer, MemRefType) or is_string(cast(Attribute, buffer)):
+        return False
+    return DYNAMIC not in buffer.get_shape()
 
 
 def _require_static(op: Operation, value: SSAValue) -> None:
@@ -87,7 +85,7 @@ class ConstantOp(IRDLOperation):
 
     name = "plan.constant"
 
-    value = prop_def(AnyOf((BaseAttr(DenseIntOrFPElementsAttr), BaseAttr(WeightAttr))))
+    value = prop_def(ConstantConstraint)
     result = result_def(BaseAttr(MemRefType))
 
     irdl_options = (ParsePropInAttrDict(),)
@@ -258,10 +256,10 @@ class CallOp(IRDLOperation):
     callee = prop_def(SymbolRefAttr)
     params = opt_prop_def(DictionaryAttr)
     absent = opt_prop_def(DenseArrayBase.constr(i64))
-    inputs = var_operand_def(BufferConstraint)
-    into = var_operand_def(BufferConstraint)
-    scratch = var_operand_def(BufferConstraint)
-    owned = var_result_def(BufferConstraint)
+    inputs = var_operand_def(PlacedConstraint)
+    into = var_operand_def(PlacedConstraint)
+    scratch = var_operand_def(PlacedConstraint)
+    owned = var_result_def(PlacedConstraint)
 
     irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
     assembly_format = (
@@ -324,7 +322,7 @@ class YieldOp(IRDLOperation):
 
     name = "plan.yield"
 
-    values = var_operand_def(BufferConstraint)
+    values = var_operand_def(PlacedConstraint)
 
     assembly_format = "($values^ `:` type($values))? attr-dict"
     traits = traits_def(IsTerminator(), Pure())
@@ -348,8 +346,8 @@ class IfOp(IRDLOperation):
 
     name = "plan.if"
 
-    condition = operand_def(BufferConstraint)
-    owned = var_result_def(BufferConstraint)
+    condition = operand_def(PlacedConstraint)
+    owned = var_result_def(PlacedConstraint)
     then_region = region_def("single_block")
     else_region = region_def("single_block")
 
@@ -387,10 +385,10 @@ class LoopOp(IRDLOperation):
 
     name = "plan.loop"
 
-    trip_count = opt_operand_def(BufferConstraint)
-    condition = opt_operand_def(BufferConstraint)
-    carried = var_operand_def(BufferConstraint)
-    owned = var_result_def(BufferConstraint)
+    trip_count = opt_operand_def(PlacedConstraint)
+    condition = opt_operand_def(PlacedConstraint)
+    carried = var_operand_def(PlacedConstraint)
+    owned = var_result_def(PlacedConstraint)
     body = region_def("single_block")
 
     irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))

@@ -15,17 +15,17 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter
-from xdsl.traits import ConstantLike, HasFolder
+from xdsl.traits import ConstantLike, HasFolder, is_side_effect_free
 
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import (
     ConstantOperandToProperty,
     PfrtOp,
-    compatible,
     constant_of,
 )
 from pyflame_rt.dialects.pfrt.control import ControlOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
+from pyflame_rt.dialects.pfrt.lattice import compatible
 from pyflame_rt.dialects.pfrt.types import (
     ConstantValue,
     from_properties,
@@ -105,6 +105,8 @@ class PfrtFoldConstantsPass(ModulePass):
 
     def _evaluate(self, op: PfrtOp) -> Sequence[ConstantOp] | None:
         """Constants of the results of an op by its kernel; None when it is not to be folded."""
+        if not is_side_effect_free(op):
+            return None
         slots = op.operand_slots()
         arrays = [None if value is None else constant_of(value) for value in slots]
         if any(a is None and v is not None for a, v in zip(arrays, slots, strict=True)):

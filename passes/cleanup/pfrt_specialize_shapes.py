@@ -21,9 +21,10 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, SSAValue
 from xdsl.passes import ModulePass
 
+from pyflame_rt.dialects.pfrt.lattice import merge
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, tensor, type_of
 from pyflame_rt.errors import PassFailed
-from pyflame_rt.passes.shape_inference import functions, infer_module, merge, set_type
+from pyflame_rt.passes.shape_inference import functions, infer_module, set_type
 
 _SHAPE = re.compile(r"(\?|\d{1,18})(x(\?|\d{1,18}))*|")
 
@@ -83,7 +84,7 @@ class PfrtSpecializeShapesPass(ModulePass):
             )
         for argument, row in zip(function.body.blocks[0].args, labels, strict=True):
             kind = type_of(argument)
-            if isinstance(kind, UnrankedTensorType) or not row:
+            if not isinstance(kind, TensorType) or not row:
                 continue
             dims = [
                 sizes.get(label, size) if size == DYNAMIC else size

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType, UnrankedTensorType
+from xdsl.dialects.builtin import FunctionType, ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
+from pyflame_rt.dialects.pfrt.types import is_value_type
 from pyflame_rt.dialects.rewriting import describe, failed
 from pyflame_rt.errors import PassFailed
-from pyflame_rt.passes.conversion.plan_lowering import FunctionLowering, buffer_type, can_lower
+from pyflame_rt.passes.conversion.plan_lowering import FunctionLowering, can_lower
+from pyflame_rt.passes.conversion.plan_scope import buffer_type
 
 _MOST_LISTED = 5
 
@@ -50,8 +52,8 @@ def _require_lowerable(module: ModuleOp) -> None:
         if len(op.body.blocks) > 1:
             raise failed(op, f"@{op.sym_name.data} has branches between blocks")
         for kind in (*op.function_type.inputs, *op.function_type.outputs):
-            if not isinstance(kind, TensorType | UnrankedTensorType):
-                why = f"@{op.sym_name.data} takes or returns a {kind}, which is no tensor"
+            if not is_value_type(kind):
+                why = f"@{op.sym_name.data} takes or returns a {kind}, which is no value of pfrt"
                 raise failed(op, why)
         rejected += [nested for nested in op.walk() if nested is not op and not can_lower(nested)]
     if rejected:

@@ -8,8 +8,7 @@ carries; its buffer must then be owned by nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from xdsl.dialects import func
@@ -19,8 +18,6 @@ from xdsl.dialects.builtin import (
     LocationAttr,
     MemRefType,
     TensorType,
-    UnrankedMemRefType,
-    UnrankedTensorType,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
@@ -28,10 +25,22 @@ from pyflame_rt.dialects.pfrt import control
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.control import ControlOp
 from pyflame_rt.dialects.pfrt.data import ConstantOfShapeOp, ConstantOp
-from pyflame_rt.dialects.pfrt.types import numpy_dtype
+from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp
+from pyflame_rt.dialects.pfrt.types import (
+    numpy_dtype,
+)
 from pyflame_rt.dialects.plan import algorithms, ops
 from pyflame_rt.dialects.plan.algorithms import Algorithm
 from pyflame_rt.dialects.plan.ops import is_static
+from pyflame_rt.passes.conversion.plan_iteration import lower_scan, lower_sequence_map
+from pyflame_rt.passes.conversion.plan_scope import (
+    Buffer,
+    Scope,
+    add_call,
+    add_op,
+    buffer_type,
+    define,
+)
 
 _ALIASES = frozenset(
     ("pfrt.flatten", "pfrt.identity", "pfrt.reshape", "pfrt.squeeze", "pfrt.unsqueeze")
@@ -39,59 +48,10 @@ _ALIASES = frozenset(
 """Ops whose result has the elements of the first operand, in the same order."""
 
 
-def buffer_type(kind: Attribute) -> Attribute:
-    """The buffer type of a tensor type; other types are their own."""
-    match kind:
-        case TensorType():
-            ranked = cast("TensorType[Any]", kind)
-            return MemRefType(ranked.element_type, ranked.get_shape())
-        case UnrankedTensorType():
-            return UnrankedMemRefType.from_type(cast("UnrankedTensorType[Any]", kind).element_type)
-        case _:
-            return kind
-
-
 def can_lower(op: Operation) -> bool:
     """Whether the lowering knows an op; unregistered ops and those of other dialects it does not."""
     known = (PfrtOp, control.YieldOp, func.ReturnOp, func.CallOp)
     return isinstance(op, known) or op.dialect_name() == "check"
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """Where a value lives. `leaves`: nothing else shows this memory, so that it may escape."""
-
-    value: SSAValue
-    late: bool
-    leaves: bool = False
-
-
-@dataclass
-class Scope:
-    """Buffers of the values of one block, and bound copies of late ones; inner blocks see both."""
-
-    block: Block
-    outer: Scope | None = None
-    buffers: dict[SSAValue, Buffer] = field(default_factory=dict[SSAValue, Buffer])
-    copies: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
-
-    def buffer(self, value: SSAValue) -> Buffer:
-        """The buffer of a pfrt value."""
-        scope: Scope | None = self
-        while scope is not None:
-            if (found := scope.buffers.get(value)) is not None:
-                return found
-            scope = scope.outer
-        raise KeyError(value)
-
-    def copy(self, buffer: SSAValue) -> SSAValue | None:
-        """The bound copy of a late buffer, once there is one."""
-        scope: Scope | None = self
-        while scope is not None:
-            if (found := scope.copies.get(buffer)) is not None:
-                return found
-            scope = scope.outer
-        return None
 
 
 class FunctionLowering:
@@ -111,10 +71,11 @@ class FunctionLowering:
             new.name_hint = argument.name_hint
             scope.buffers[argument] = Buffer(new, late=True)
         for op in old.ops:
-            self._lower_op(scope, op)
+            self.lower_op(scope, op)
         return block
 
-    def _lower_op(self, scope: Scope, op: Operation) -> None:
+    def lower_op(self, scope: Scope, op: Operation) -> None:
+        """Append what an op becomes to the scope's block."""
         match op:
             case ConstantOp():
                 self._lower_constant(scope, op, op.value)
@@ -129,38 +90,40 @@ class FunctionLowering:
             case PfrtOp():
                 self._lower_static(scope, op)
             case control.YieldOp() | func.ReturnOp():
-                values = [self._escape(scope, value, op.location) for value in op.operands]
+                values = [self.escape(scope, value, op.location) for value in op.operands]
                 end = (
                     ops.YieldOp(values)
                     if isinstance(op, control.YieldOp)
                     else func.ReturnOp(*values)
                 )
-                _add(scope, end, op.location)
+                add_op(scope, end, op.location)
             case func.CallOp():
                 operands = [scope.buffer(value).value for value in op.operands]
                 kinds = [buffer_type(kind) for kind in op.result_types]
-                call = _add(scope, func.CallOp(op.callee, operands, kinds), op.location)
-                _define(scope, op, [Buffer(v, late=True, leaves=True) for v in call.results])
+                call = add_op(scope, func.CallOp(op.callee, operands, kinds), op.location)
+                define(scope, op, [Buffer(v, late=True, leaves=True) for v in call.results])
             case _:
                 inputs = [scope.buffer(value).value for value in op.operands]
                 params = dict(op.properties)
-                _call(scope, op.name.replace(".", "_"), inputs, params=params, location=op.location)
+                add_call(
+                    scope, op.name.replace(".", "_"), inputs, params=params, location=op.location
+                )
 
     def _lower_constant(self, scope: Scope, op: Operation, value: Attribute) -> None:
         kind = cast("MemRefType[Any]", buffer_type(op.results[0].type))
-        constant = _add(scope, ops.ConstantOp(value, kind), op.location)
-        _define(scope, op, [Buffer(constant.results[0], late=False)])
+        constant = add_op(scope, ops.ConstantOp(value, kind), op.location)
+        define(scope, op, [Buffer(constant.results[0], late=False)])
 
     def _lower_alias(self, scope: Scope, op: PfrtOp) -> None:
         buffer = scope.buffer(op.operands[0])
         kind = cast("MemRefType[Any]", buffer_type(op.results[0].type))
         if buffer.value.type != kind:
-            view = _add(scope, ops.ReshapeOp(buffer.value, kind), op.location)
+            view = add_op(scope, ops.ReshapeOp(buffer.value, kind), op.location)
             buffer = Buffer(view.results[0], buffer.late)
-        _define(scope, op, [buffer])
+        define(scope, op, [buffer])
 
     def _lower_owned(self, scope: Scope, op: PfrtOp) -> None:
-        call = _call(
+        call = add_call(
             scope,
             _kernel(op),
             _inputs(scope, op, lambda buffer: buffer.value),
@@ -168,7 +131,7 @@ class FunctionLowering:
             params=op.kernel_properties(),
             location=op.location,
         )
-        _define(scope, op, [Buffer(value, late=True, leaves=True) for value in call.owned])
+        define(scope, op, [Buffer(value, late=True, leaves=True) for value in call.owned])
 
     def _lower_static(self, scope: Scope, op: PfrtOp) -> None:
         """Fill buffers: those of escaping results directly, if the algorithm can."""
@@ -179,7 +142,7 @@ class FunctionLowering:
         def bound(buffer: Buffer) -> SSAValue:
             return buffer.value if late else self._bound(scope, buffer, op.location)
 
-        _call(
+        add_call(
             scope,
             _kernel(op) if algorithm is None else algorithm.name,
             _inputs(scope, op, bound),
@@ -188,16 +151,16 @@ class FunctionLowering:
             params=op.kernel_properties(),
             location=op.location,
         )
-        _define(scope, op, into)
+        define(scope, op, into)
 
     def _result_buffer(
         self, scope: Scope, result: SSAValue, location: LocationAttr, late: bool
     ) -> Buffer:
         kind = cast("MemRefType[Any]", buffer_type(result.type))
         if late and any(_escapes(op, result) for op in _users_beside(result)):
-            new = _add(scope, ops.NewOp(kind), location)
+            new = add_op(scope, ops.NewOp(kind), location)
             return Buffer(new.results[0], late=True, leaves=True)
-        return Buffer(_add(scope, ops.AllocOp(kind), location).results[0], late=False)
+        return Buffer(add_op(scope, ops.AllocOp(kind), location).results[0], late=False)
 
     def _bound(self, scope: Scope, buffer: Buffer, location: LocationAttr) -> SSAValue:
         """The buffer itself, or a copy of a late one that keeps its place."""
@@ -205,12 +168,12 @@ class FunctionLowering:
             return buffer.value
         if (copy := scope.copy(buffer.value)) is None:
             kind = cast("MemRefType[Any]", buffer.value.type)
-            copy = _add(scope, ops.AllocOp(kind), location).results[0]
-            _call(scope, "copy", [buffer.value], into=[copy], location=location)
+            copy = add_op(scope, ops.AllocOp(kind), location).results[0]
+            add_call(scope, "copy", [buffer.value], into=[copy], location=location)
             scope.copies[buffer.value] = copy
         return copy
 
-    def _escape(self, scope: Scope, value: SSAValue, location: LocationAttr) -> SSAValue:
+    def escape(self, scope: Scope, value: SSAValue, location: LocationAttr) -> SSAValue:
         """A buffer with this value that nobody else owns, made in this block."""
         buffer = scope.buffer(value)
         is_ours = (
@@ -221,9 +184,9 @@ class FunctionLowering:
             return buffer.value
         kind = buffer.value.type
         if not is_static(kind):
-            return _call(scope, "copy", [buffer.value], owned=[kind], location=location).owned[0]
-        new = _add(scope, ops.NewOp(cast("MemRefType[Any]", kind)), location).results[0]
-        _call(scope, "copy", [buffer.value], into=[new], location=location)
+            return add_call(scope, "copy", [buffer.value], owned=[kind], location=location).owned[0]
+        new = add_op(scope, ops.NewOp(cast("MemRefType[Any]", kind)), location).results[0]
+        add_call(scope, "copy", [buffer.value], into=[new], location=location)
         return new
 
     def _lower_control(self, scope: Scope, op: ControlOp) -> None:
@@ -236,16 +199,22 @@ class FunctionLowering:
                 new: Operation = ops.IfOp.get(
                     scope.buffer(op.condition).value, kinds, then, otherwise
                 )
+            case ScanOp():
+                define(scope, op, lower_scan(self, scope, op))
+                return
+            case SequenceMapOp():
+                define(scope, op, lower_sequence_map(self, scope, op))
+                return
             case control.LoopOp():
                 scalars = (op.trip_count, op.condition)
                 trip, condition = (None if v is None else scope.buffer(v).value for v in scalars)
-                carried = [self._escape(scope, value, op.location) for value in op.carried]
+                carried = [self.escape(scope, value, op.location) for value in op.carried]
                 body = Region(self._lower_block(op.body.block, scope))
                 new = ops.LoopOp.get(trip, condition, carried, kinds, body)
             case _:
                 raise NotImplementedError(op.name)
-        _add(scope, new, op.location)
-        _define(scope, op, [Buffer(value, late=True, leaves=True) for value in new.results])
+        add_op(scope, new, op.location)
+        define(scope, op, [Buffer(value, late=True, leaves=True) for value in new.results])
 
 
 def _kernel(op: PfrtOp) -> str:
@@ -290,7 +259,7 @@ def _splat(op: ConstantOfShapeOp) -> Attribute | None:
 
 def _scratch(scope: Scope, op: PfrtOp, algorithm: Algorithm | None) -> list[SSAValue]:
     kinds = () if algorithm is None else algorithm.scratch(op)
-    return [_add(scope, ops.AllocOp(kind), op.location).results[0] for kind in kinds]
+    return [add_op(scope, ops.AllocOp(kind), op.location).results[0] for kind in kinds]
 
 
 def _inputs(
@@ -298,34 +267,3 @@ def _inputs(
 ) -> list[SSAValue | None]:
     slots = op.operand_slots()
     return [None if value is None else buffer(scope.buffer(value)) for value in slots]
-
-
-def _define(scope: Scope, op: Operation, buffers: Sequence[Buffer]) -> None:
-    for result, buffer in zip(op.results, buffers, strict=True):
-        scope.buffers[result] = buffer
-        if buffer.value.name_hint is None:
-            buffer.value.name_hint = result.name_hint
-
-
-def _add(scope: Scope, op: Operation, location: LocationAttr) -> Operation:
-    op.location = location
-    scope.block.add_op(op)
-    return op
-
-
-def _call(
-    scope: Scope,
-    callee: str,
-    inputs: Sequence[SSAValue | None],
-    *,
-    into: Sequence[SSAValue] = (),
-    scratch: Sequence[SSAValue] = (),
-    owned: Sequence[Attribute] = (),
-    params: Mapping[str, Attribute] | None = None,
-    location: LocationAttr,
-) -> ops.CallOp:
-    call = ops.CallOp(
-        callee, inputs, into=into, scratch=scratch, owned=owned, params=params, location=location
-    )
-    scope.block.add_op(call)
-    return call

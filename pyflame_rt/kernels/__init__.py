@@ -16,17 +16,30 @@ Kernel: TypeAlias = Callable[..., Any]
 
 FAMILIES = (
     "activation",
+    "attention",
     "contraction",
     "convolution",
     "data",
+    "detection",
     "elementwise",
+    "features",
     "image",
     "indexing",
+    "linear_algebra",
+    "linear_models",
+    "loss",
     "normalization",
     "pooling",
+    "quantization",
+    "random",
     "recurrent",
     "reduction",
+    "sequence",
     "shape",
+    "signal",
+    "text",
+    "training",
+    "trees",
 )
 """The modules of this package, named like those of the pfrt dialect."""
 

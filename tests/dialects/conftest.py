@@ -11,7 +11,8 @@ from xdsl.ir import SSAValue
 from xdsl.utils.test_value import create_ssa_value
 
 from pyflame_rt import kernels
-from pyflame_rt.dialects.pfrt.base import PfrtOp, compatible
+from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.pfrt.lattice import compatible
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
     AnyTensor,

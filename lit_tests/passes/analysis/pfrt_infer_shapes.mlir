@@ -67,3 +67,35 @@ func.func @grows(%m: tensor<i64>, %x: tensor<0x4xf32>, %y: tensor<1x4xf32>) -> t
 // CHECK-NEXT: -> (tensor<?x4xf32>)
 // CHECK-NEXT: %v: tensor<?x4xf32>
 // CHECK-NEXT: (tensor<?x4xf32>, tensor<1x4xf32>) -> tensor<?x4xf32>
+
+// -----
+
+// A scan's region takes slices as long as its inputs say; its outputs are as long as the scan.
+func.func @scan(%s: tensor<2xf32>, %xs: tensor<3x2xf32>) -> (tensor<?xf32>, tensor<?x?xf32>) {
+  %y, %z = pfrt.scan carry(%s) over(%xs) -> (tensor<?xf32>, tensor<?x?xf32>) {
+  ^bb0(%v: tensor<?xf32>, %x: tensor<?xf32>):
+    %w = pfrt.add %v, %x : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    pfrt.yield %w, %w : tensor<?xf32>, tensor<?xf32>
+  } {scan_output_axes = array<i64: 1>} : carry(tensor<2xf32>) over(tensor<3x2xf32>)
+  func.return %y, %z : tensor<?xf32>, tensor<?x?xf32>
+}
+// CHECK-LABEL: @scan
+// CHECK-NEXT: -> (tensor<2xf32>, tensor<2x3xf32>)
+// CHECK-NEXT: ^bb0(%v: tensor<2xf32>, %x: tensor<2xf32>):
+// CHECK-NEXT: pfrt.add %v, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+
+// -----
+
+// What a sequence holds is what a map's region takes, and gives.
+func.func @map(%a: tensor<2xf32>) -> !pfrt.sequence<tensor<*xf32>> {
+  %s = pfrt.sequence_construct %a : tensor<2xf32> -> !pfrt.sequence<tensor<?xf32>>
+  %r = pfrt.sequence_map over(%s) -> (!pfrt.sequence<tensor<*xf32>>) {
+  ^bb0(%x: tensor<?xf32>):
+    %y = pfrt.neg %x : tensor<?xf32> -> tensor<?xf32>
+    pfrt.yield %y : tensor<?xf32>
+  } : over(!pfrt.sequence<tensor<?xf32>>)
+  func.return %r : !pfrt.sequence<tensor<*xf32>>
+}
+// CHECK-LABEL: @map
+// CHECK: pfrt.sequence_map over(%s) -> (!pfrt.sequence<tensor<2xf32>>)
+// CHECK-NEXT: ^bb0(%x: tensor<2xf32>):

@@ -189,3 +189,46 @@ func.func @helper(%x: tensor<2xf32>) -> tensor<2xf32> {
 // CHECK: %y = func.call @helper(%x) : (memref<2xf32>) -> memref<2xf32>
 // CHECK-NEXT: func.return %y
 // CHECK: func.func @helper(%x: memref<2xf32>) -> memref<2xf32>
+
+// -----
+
+// A scan is a loop that takes its slices by itself, and moves what it stacked to its axis.
+func.func @main(%s: tensor<2xf32>, %xs: tensor<3x2xf32>) -> (tensor<2xf32>, tensor<2x3xf32>) {
+  %y, %z = pfrt.scan carry(%s) over(%xs) -> (tensor<2xf32>, tensor<2x3xf32>) {
+  ^bb0(%v: tensor<2xf32>, %x: tensor<2xf32>):
+    %w = pfrt.add %v, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    pfrt.yield %w, %w : tensor<2xf32>, tensor<2xf32>
+  } {scan_output_axes = array<i64: 1>} : carry(tensor<2xf32>) over(tensor<3x2xf32>)
+  func.return %y, %z : tensor<2xf32>, tensor<2x3xf32>
+}
+// CHECK: [[LENGTH:%.*]] = plan.call @scan_length(%xs) {params = {axes = array<i64: 0>}}
+// CHECK: [[FINAL:%.*]], [[STACK:%.*]] = plan.loop trip([[LENGTH]]) carry({{.*}}) -> (memref<2xf32>, memref<?x2xf32>)
+// CHECK-NEXT: ^bb0([[I:%.*]]: memref<i64>, {{.*}}: memref<i1>, {{.*}}: memref<2xf32>):
+// CHECK-NEXT: %x = plan.call @scan_slice(%xs, [[I]])
+// CHECK: plan.call @scan_place([[STACK]]) {params = {axis = 1 : i64, backward = false}} : (memref<?x2xf32>) -> memref<2x3xf32>
+
+// -----
+
+// A map over sequences is a loop that appends to what it carries.
+func.func @main(%s: !pfrt.sequence<tensor<2xf32>>) -> !pfrt.sequence<tensor<2xf32>> {
+  %r = pfrt.sequence_map over(%s) -> (!pfrt.sequence<tensor<2xf32>>) {
+  ^bb0(%x: tensor<2xf32>):
+    %y = pfrt.neg %x : tensor<2xf32> -> tensor<2xf32>
+    pfrt.yield %y : tensor<2xf32>
+  } : over(!pfrt.sequence<tensor<2xf32>>)
+  func.return %r : !pfrt.sequence<tensor<2xf32>>
+}
+// CHECK: [[LENGTH:%.*]] = plan.call @sequence_map_length(%s)
+// CHECK-NEXT: [[EMPTY:%.*]] = plan.call @sequence_empty()
+// CHECK-NEXT: plan.loop trip([[LENGTH]]) carry([[EMPTY]]) -> (!pfrt.sequence<tensor<2xf32>>)
+// CHECK: %x = plan.call @sequence_at(%s, {{.*}}) : (!pfrt.sequence<tensor<2xf32>>, memref<i64>) -> memref<2xf32>
+// CHECK: plan.call @sequence_insert({{.*}}, %y)
+
+// -----
+
+// Tensors of strings have no place in memory: they are owned, whatever their shape.
+func.func @main(%s: tensor<2x!pfrt.string>) -> tensor<1x2x!pfrt.string> {
+  %y = pfrt.unsqueeze %s {axes = array<i64: 0>} : (tensor<2x!pfrt.string>) -> tensor<1x2x!pfrt.string>
+  func.return %y : tensor<1x2x!pfrt.string>
+}
+// CHECK: %y = plan.call @unsqueeze(%s) {{.*}} : (memref<2x!pfrt.string>) -> memref<1x2x!pfrt.string>

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from onnx.onnx_ml_pb2 import AttributeProto
-from xdsl.dialects.builtin import LocationAttr
+from xdsl.dialects.builtin import LocationAttr, TensorType, UnrankedTensorType
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
@@ -18,11 +19,13 @@ from pyflame_rt.dialects.pfrt import operations
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import OperandArg, PfrtOp, property_of_constant
 from pyflame_rt.dialects.pfrt.data import ConstantOp
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, PropertyValue, shape_of
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, PropertyValue, shape_of, to_property
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx.model import Graph, Node
+from pyflame_rt.frontends.onnx.reading import value_info
 from pyflame_rt.frontends.onnx.tensors import TensorReader, dtype_of_code
 from pyflame_rt.frontends.onnx.text import quoted
+from pyflame_rt.frontends.onnx.value_types import value_type
 
 Array: TypeAlias = npt.NDArray[Any]
 Properties: TypeAlias = Mapping[str, "PropertyValue | Attribute | None"]
@@ -31,6 +34,7 @@ T = TypeVar("T")
 _HINT = re.compile(r"[^\w$.-]", re.ASCII)
 _MAX_HINT = 48
 _MAX_LIST = 1 << 20
+_ONE_LIST = to_property((0,))
 
 
 @dataclass
@@ -143,12 +147,25 @@ class NodeBuilder:
         """Whether the node has an input at this position."""
         return index < len(self.node.inputs) and self.node.inputs[index] != ""
 
-    def optional(self, index: int) -> SSAValue | None:
-        """The value of an input, None when it is absent."""
+    def any_value(self, index: int) -> SSAValue | None:
+        """The value of an input, which need not be a tensor; None when it is absent."""
         return self.named(self.node.inputs[index]) if self.has_input(index) else None
 
+    def optional(self, index: int) -> SSAValue | None:
+        """The tensor of an input, None when it is absent."""
+        value = self.any_value(index)
+        if value is not None and not isinstance(value.type, TensorType | UnrankedTensorType):
+            raise self.error(f"input {index} must be a tensor, not a {value.type}")
+        return value
+
+    def value(self, index: int) -> SSAValue:
+        """The value of an input that must be there, tensor or not."""
+        if (value := self.any_value(index)) is None:
+            raise self.error(f"input {index} is missing")
+        return value
+
     def operand(self, index: int) -> SSAValue:
-        """The value of an input that must be there."""
+        """The tensor of an input that must be there."""
         if (value := self.optional(index)) is None:
             raise self.error(f"input {index} is missing")
         return value
@@ -166,13 +183,19 @@ class NodeBuilder:
     def parameter(
         self, index: int, accepts: Callable[[Attribute], bool]
     ) -> tuple[SSAValue | None, Attribute | None]:
-        """An input as an operand or, when it is known and the op accepts it, as a property."""
+        """An input as an operand or, when it is known and the op accepts it, as a property.
+
+        A scalar stands for a list of one where the op takes lists.
+        """
         array = self.known(index)
         if array is not None and _is_property(array):
-            attribute = property_of_constant(array)
-            if accepts(attribute):
-                return None, attribute
-        return self.optional(index), None
+            for form in (array, array.reshape(-1)):
+                if accepts(attribute := property_of_constant(form)):
+                    return None, attribute
+        value = self.optional(index)
+        if value is not None and shape_of(value) == () and accepts(_ONE_LIST):
+            (value,) = self.emit("reshape", [value, None], {"shape": (1,)})
+        return value, None
 
     def limit_inputs(self, most: int) -> None:
         """Refuse more inputs than the operator has."""
@@ -222,6 +245,27 @@ class NodeBuilder:
             raise self.error(f"attribute {quoted(name)} has {len(items)} elements")
         return tuple(items)
 
+    def integer_array(self, name: str) -> Array | None:
+        """An attribute that lists integers, however many, as an array."""
+        attribute = self._attribute(name, AttributeProto.INTS, "a list of integers")
+        return None if attribute is None else np.array(attribute.ints, np.int64)
+
+    def number_array(self, name: str) -> Array | None:
+        """An attribute that lists numbers, however many, as an array."""
+        attribute = self._attribute(name, AttributeProto.FLOATS, "a list of numbers")
+        return None if attribute is None else np.array(attribute.floats, np.float32)
+
+    def codes(self, name: str, known: Sequence[str]) -> Array | None:
+        """An attribute that lists texts, however many, each as its position among those known."""
+        attribute = self._attribute(name, AttributeProto.STRINGS, "a list of texts")
+        if attribute is None:
+            return None
+        position = {text.encode(): k for k, text in enumerate(known)}
+        codes = np.array([position.get(text, -1) for text in attribute.strings], np.int64)
+        if codes.size and codes.min() < 0:
+            raise self.error(f"attribute {quoted(name)} holds more than {', '.join(known)}")
+        return codes
+
     def text(self, name: str, default: T = None) -> str | T:
         """A text attribute."""
         attribute = self._attribute(name, AttributeProto.STRING, "text")
@@ -260,6 +304,14 @@ class NodeBuilder:
         if attribute is None:
             return None
         return self._tensors.sparse(attribute.sparse_tensor, f"{self.where}: {name}")
+
+    def type_(self, name: str) -> Attribute | None:
+        """A type attribute."""
+        attribute = self._attribute(name, AttributeProto.TYPE_PROTO, "a type")
+        if attribute is None:
+            return None
+        where = f"{self.where}: {name}"
+        return value_type(value_info(name, attribute.tp, where), where)
 
     def graph(self, name: str) -> Graph:
         """A subgraph attribute, which must be there."""
@@ -303,6 +355,12 @@ class NodeBuilder:
         """Append an op and return its results."""
         self.scope.block.add_op(op)
         return op.results
+
+    def inside(self, scope: Scope) -> NodeBuilder:
+        """The same node, building in another scope."""
+        inner = copy(self)
+        inner.scope = scope
+        return inner
 
     def verifying(self) -> _Verifying:
         """A block in which what the verifier finds is an error of the node."""

@@ -23,17 +23,13 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from pyflame_rt.dialects.pfrt.base import compatible
+from pyflame_rt.dialects.pfrt.lattice import compatible, widest
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
-    AnyTensor,
     constant_attr,
-    element_type,
-    tensor,
     tensor_of,
-    type_of,
 )
-from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
+from pyflame_rt.errors import InvalidModelError
 from pyflame_rt.frontends.onnx.builder import Constant, NodeBuilder, Scope, hint
 from pyflame_rt.frontends.onnx.inlining import inline_functions
 from pyflame_rt.frontends.onnx.loading import load
@@ -41,8 +37,9 @@ from pyflame_rt.frontends.onnx.model import Graph, Initializer, Model, Node, Val
 from pyflame_rt.frontends.onnx.ops import rule_for
 from pyflame_rt.frontends.onnx.ordering import ordered
 from pyflame_rt.frontends.onnx.support import require_supported
-from pyflame_rt.frontends.onnx.tensors import TensorProto, TensorReader, dtype_of_code
+from pyflame_rt.frontends.onnx.tensors import TensorProto, TensorReader
 from pyflame_rt.frontends.onnx.text import quoted
+from pyflame_rt.frontends.onnx.value_types import value_type
 
 
 def import_onnx(
@@ -162,25 +159,18 @@ class _Importer:
         place = FileLineColLoc(StringAttr(self.file), IntAttr(0), IntAttr(0))
         return Constant(array, name, NameLoc(StringAttr(name), place))
 
-    def _input_type(self, value: ValueInfo) -> AnyTensor:
-        where = f"{self.file}: input {quoted(value.name)}"
-        if value.kind != "tensor":
-            if value.kind:
-                raise UnsupportedOperatorError(f"type {value.kind} is not supported", where=where)
-            raise InvalidModelError("has no type", where=where)
-        element = element_type(dtype_of_code(value.element, where))
-        if value.shape is None:
-            return tensor(element, None)
-        return tensor(element, [dim if isinstance(dim, int) else DYNAMIC for dim in value.shape])
+    def _input_type(self, value: ValueInfo) -> Attribute:
+        return value_type(value, f"{self.file}: input {quoted(value.name)}")
 
     def _check_output(self, declared: ValueInfo, value: SSAValue) -> None:
-        if declared.kind != "tensor" or declared.element == TensorProto.UNDEFINED:
+        if not _says_its_type(declared):
             return
         where = f"{self.file}: output {quoted(declared.name)}"
-        element = element_type(dtype_of_code(declared.element, where))
-        if element != (inferred := type_of(value).element_type):
+        kind = value_type(declared, where)
+        # Files are often wrong about shapes, which nothing depends on.
+        if not compatible(widest(kind), value.type):
             raise InvalidModelError(
-                f"declared {element}, but its node gives {inferred}", where=where
+                f"declared {kind}, but its node gives {value.type}", where=where
             )
 
     def _argument_attrs(
@@ -196,7 +186,7 @@ class _Importer:
                 rows.append(row)
                 continue
             default = self._initializer(value.name, initializer).array
-            if not compatible(type_of(argument), kind := tensor_of(default)):
+            if not compatible(argument.type, kind := tensor_of(default)):
                 raise InvalidModelError(
                     f"declared {argument.type}, but its initializer is a {kind}",
                     where=f"{self.file}: input {quoted(value.name)}",
@@ -258,6 +248,13 @@ def _about(model: Model) -> dict[str, Attribute]:
     }
 
 
+def _says_its_type(value: ValueInfo) -> bool:
+    """Whether an output's declaration says what it is; the file may leave it open."""
+    if value.kind == "tensor":
+        return value.element != TensorProto.UNDEFINED
+    return value.item is not None and _says_its_type(value.item)
+
+
 def _overridable(model: Model) -> list[ValueInfo]:
     """Inputs that are initializers too; they may be fed."""
     # Before IR version 4 every initializer had to be an input, which meant nothing.
@@ -265,4 +262,4 @@ def _overridable(model: Model) -> list[ValueInfo]:
         return []
     graph = model.graph
     found = [value for value in graph.inputs if value.name in graph.initializers]
-    return [v for v in found if v.kind == "tensor" and v.element != TensorProto.STRING]
+    return [value for value in found if value.kind == "tensor"]

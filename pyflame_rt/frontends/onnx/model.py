@@ -20,14 +20,16 @@ Dim: TypeAlias = int | str | None
 class ValueInfo:
     """A graph's input or output as declared.
 
-    `kind` is "tensor", or what it is instead ("sequence", "map", "" for no type at all). `element`
-    is the code of `TensorProto.DataType`, `shape` None when the rank is not declared.
+    `kind` is "tensor", "sequence", "optional" or "map", "" for no type at all, or what there is
+    nothing like. `element` is the code of `TensorProto.DataType` (of a map's keys), `shape` None
+    when the rank is not declared, `item` what a container holds.
     """
 
     name: str
     kind: str
     element: int = 0
     shape: tuple[Dim, ...] | None = None
+    item: ValueInfo | None = None
 
 
 @dataclass(frozen=True)

@@ -192,34 +192,51 @@ class _Reader:
                 raise InvalidModelError(
                     f"{what} {quoted(label)} is declared twice", where=self.where
                 )
-            values[label] = self._value(label, proto.type)
+            values[label] = value_info(label, proto.type, self.where)
         return tuple(values.values())
 
-    def _value(self, label: str, proto: TypeProto) -> ValueInfo:
-        kind = proto.WhichOneof("value")
-        if kind != "tensor_type":
-            return ValueInfo(label, "" if kind is None else kind.removesuffix("_type"))
-        tensor = proto.tensor_type
-        if not tensor.HasField("shape"):
-            return ValueInfo(label, "tensor", tensor.elem_type)
-        where = f"{self.where}: value {quoted(label)}"
-        dims = cast("list[Any]", tensor.shape.dim)
-        if len(dims) > MAX_RANK:
-            raise InvalidModelError(f"has {len(dims)} dimensions, at most {MAX_RANK}", where=where)
-        return ValueInfo(
-            label, "tensor", tensor.elem_type, tuple(self._dim(dim, where) for dim in dims)
-        )
 
-    @staticmethod
-    def _dim(proto: Any, where: str) -> Dim:
-        match proto.WhichOneof("value"):
-            case "dim_value":
-                size = int(proto.dim_value)
-                # Exporters write -1 for what they do not know.
-                if not -1 <= size < _MAX_DIM:
-                    raise InvalidModelError(f"has a dimension of {size}", where=where)
-                return None if size == -1 else size
-            case "dim_param":
-                return checked_name(proto.dim_param, "a dimension's name", where) or None
-            case _:
-                return None
+def value_info(label: str, proto: TypeProto, where: str) -> ValueInfo:
+    """The declaration of a value in a type's message, which may be nested."""
+    kind = proto.WhichOneof("value")
+    match kind:
+        case "tensor_type":
+            return _tensor_info(label, proto, where)
+        case "sequence_type":
+            return ValueInfo(
+                label, "sequence", item=value_info(label, proto.sequence_type.elem_type, where)
+            )
+        case "optional_type":
+            return ValueInfo(
+                label, "optional", item=value_info(label, proto.optional_type.elem_type, where)
+            )
+        case "map_type":
+            item = value_info(label, proto.map_type.value_type, where)
+            return ValueInfo(label, "map", proto.map_type.key_type, item=item)
+        case _:
+            return ValueInfo(label, "" if kind is None else kind.removesuffix("_type"))
+
+
+def _tensor_info(label: str, proto: TypeProto, file: str) -> ValueInfo:
+    tensor = proto.tensor_type
+    if not tensor.HasField("shape"):
+        return ValueInfo(label, "tensor", tensor.elem_type)
+    where = f"{file}: value {quoted(label)}"
+    dims = cast("list[Any]", tensor.shape.dim)
+    if len(dims) > MAX_RANK:
+        raise InvalidModelError(f"has {len(dims)} dimensions, at most {MAX_RANK}", where=where)
+    return ValueInfo(label, "tensor", tensor.elem_type, tuple(_dim(dim, where) for dim in dims))
+
+
+def _dim(proto: Any, where: str) -> Dim:
+    match proto.WhichOneof("value"):
+        case "dim_value":
+            size = int(proto.dim_value)
+            # Exporters write -1 for what they do not know.
+            if not -1 <= size < _MAX_DIM:
+                raise InvalidModelError(f"has a dimension of {size}", where=where)
+            return None if size == -1 else size
+        case "dim_param":
+            return checked_name(proto.dim_param, "a dimension's name", where) or None
+        case _:
+            return None

@@ -65,7 +65,9 @@ def onnx_op(op_type: str, since: int = 1, domain: str = "") -> Callable[[Build],
     return lambda build: Rule(op_type, since, build, domain=domain)
 
 
-def row(op_type: str, since: int, attributes: str = "", *, most: int | None = None) -> Rule:
+def row(
+    op_type: str, since: int, attributes: str = "", *, most: int | None = None, domain: str = ""
+) -> Rule:
     """A rule by data: inputs are the operands in order, attributes become properties.
 
     `attributes` reads `"axis: int, perm: ints!"`, a `!` marking what is required. `most` is how
@@ -80,7 +82,7 @@ def row(op_type: str, since: int, attributes: str = "", *, most: int | None = No
         operands, properties = inputs(b, name)
         return b.emit(name, operands, {**properties, **read_attributes(b, rows)})
 
-    return Rule(op_type, since, build)
+    return Rule(op_type, since, build, domain=domain)
 
 
 def inputs(b: NodeBuilder, name: str) -> tuple[list[OperandArg], dict[str, Attribute]]:
@@ -97,14 +99,14 @@ def inputs(b: NodeBuilder, name: str) -> tuple[list[OperandArg], dict[str, Attri
                 if known is not None:
                     properties[parameter] = known
             else:
-                value = b.optional(index)
+                value = b.any_value(index) if kind.TAKES_CONTAINERS else b.optional(index)
             operands.append(value)
             index += 1
         elif isinstance(definition, VarOperandDef):
             operands.append([b.operand(at) for at in range(index, len(b.node.inputs))])
             index = len(b.node.inputs)
         else:
-            operands.append(b.operand(index))
+            operands.append(b.value(index) if kind.TAKES_CONTAINERS else b.operand(index))
             index += 1
     b.limit_inputs(index)
     return operands, properties

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +19,9 @@ from pyflame_rt.frontends.onnx.text import text
 from pyflame_rt.frontends.onnx.wire import WireModel
 
 Array: TypeAlias = npt.NDArray[Any]
+
+STRING = np.dtype(object)
+"""The dtype of tensors of strings, whose elements are `str`."""
 
 MAX_RANK = 64
 MAX_SPARSE = 1 << 28
@@ -51,6 +55,8 @@ def dtype_of_code(code: int, where: str) -> np.dtype[Any]:
     """
     if (row := dtypes.by_onnx().get(code)) is not None:
         return row.numpy
+    if code == TensorProto.STRING:
+        return STRING
     if code == TensorProto.UNDEFINED:
         raise InvalidModelError("has no element type", where=where)
     known = {number: label for label, number in TensorProto.DataType.items()}
@@ -86,6 +92,8 @@ class TensorReader:
         count = math.prod(shape)
         if tensor.HasField("segment"):
             raise UnsupportedOperatorError("tensors in segments are not supported", where=where)
+        if dtype == STRING:
+            return _strings(tensor, shape, where)
         raw = self._raw(tensor, dtype, count, where)
         flat = (
             _from_raw(raw, dtype, count) if raw is not None else _typed(tensor, dtype, count, where)
@@ -146,6 +154,25 @@ class TensorReader:
         dense = dense.reshape(shape)
         dense.flags.writeable = False
         return dense
+
+
+def _strings(tensor: TensorProto, shape: tuple[int, ...], where: str) -> Array:
+    if len(tensor.string_data) != math.prod(shape):
+        raise InvalidModelError(
+            f"{len(tensor.string_data)} texts, but the shape needs {math.prod(shape)}", where=where
+        )
+    try:
+        return strings([item.decode() for item in tensor.string_data], shape)
+    except UnicodeDecodeError as error:
+        raise InvalidModelError("an element is not UTF-8 text", where=where) from error
+
+
+def strings(items: Sequence[str], shape: tuple[int, ...]) -> Array:
+    """A read-only array of texts in row-major order."""
+    array: Array = np.empty(len(items), STRING)
+    array[:] = items
+    array.flags.writeable = False
+    return array.reshape(shape)
 
 
 def _from_raw(raw: Array, dtype: np.dtype[Any], count: int) -> Array:

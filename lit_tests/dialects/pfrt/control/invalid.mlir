@@ -130,3 +130,13 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   pfrt.yield %x : tensor<4xf32>
 }
 // CHECK: 'pfrt.yield' expects parent op to be one of 'pfrt.if', 'pfrt.loop'
+
+// -----
+
+// What a loop stacks are tensors.
+%m, %s = "test.op"() : () -> (tensor<i64>, !pfrt.sequence<tensor<f32>>)
+%y = pfrt.loop trip(%m) -> (tensor<?xf32>) {
+^bb0(%i: tensor<i64>, %go: tensor<i1>):
+  pfrt.yield %go, %s : tensor<i1>, !pfrt.sequence<tensor<f32>>
+} : trip tensor<i64>
+// CHECK: pfrt.loop: C5: needs a tensor, got !pfrt.sequence<tensor<f32>>

@@ -10,6 +10,7 @@ from xdsl.ir import SSAValue
 from pyflame_rt.dialects.pfrt.types import type_of
 from pyflame_rt.frontends.onnx.builder import Array, NodeBuilder
 from pyflame_rt.frontends.onnx.rules import Rule, onnx_op, row
+from pyflame_rt.frontends.onnx.tensors import strings
 
 _FORMS = (
     "value", "sparse_value", "value_float", "value_floats", "value_int", "value_ints",
@@ -37,8 +38,11 @@ def constant_value(b: NodeBuilder) -> Array:
             array = np.array(b.integer("value_int"), np.int64)
         case "value_ints":
             array = np.array(b.integers("value_ints"), np.int64)
+        case "value_string":
+            array = strings((b.text("value_string", ""),), ())
         case _:
-            raise b.unsupported("tensors of strings are not supported")
+            texts = b.texts("value_strings") or ()
+            array = strings(texts, (len(texts),))
     if array is None:
         raise b.missing(given[0])
     return array
@@ -60,6 +64,7 @@ def cast_like(b: NodeBuilder) -> Sequence[SSAValue]:
 
 
 RULES: tuple[Rule, ...] = (
+    row("BitCast", 26, "to: dtype!"),
     # In opset 1 the type is a word.
     row("Cast", 6, "to: dtype!, saturate: flag, round_mode: string"),
     cast_like,
