@@ -1,7 +1,9 @@
 # make demo   classify the handwritten digits in every way there is
 # make test   format, lint, types, IR tests, tests
 # make docs   write the generated pages of docs/ again
-# Both install what they need into .venv; Python 3.11 or newer is all they ask for.
+# make conformance          run ONNX's official backend tests, fail below the recorded figure
+# make conformance-record   run them and write tests/conformance/misses.txt again
+# They install what they need into .venv; Python 3.11 or newer is all they ask for.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint lit pytest docs clean
+.PHONY: demo test lint lit pytest docs conformance conformance-record clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/digits/demo.py
@@ -30,6 +32,12 @@ pytest: $(VENV)/installed-dev
 
 docs: $(VENV)/installed
 	$(BIN)/python scripts/generate_docs.py
+
+conformance: $(VENV)/installed-dev
+	@$(BIN)/python scripts/conformance
+
+conformance-record: $(VENV)/installed-dev
+	$(BIN)/python scripts/conformance --record
 
 clean:
 	rm -rf $(VENV) build *.egg-info
