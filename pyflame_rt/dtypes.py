@@ -44,6 +44,10 @@ class DType(Enum):
     UInt2 = 24
 
 
+STRING = np.dtype(object)
+"""The NumPy dtype of tensors of strings, whose elements are `str`; it has no row in the table."""
+
+
 class DTypeRow(NamedTuple):
     """One dtype in every notation.
 
