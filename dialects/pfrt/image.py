@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from xdsl.ir import Attribute
-from xdsl.irdl import irdl_op_definition, operand_def, result_def
+from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, result_def
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint, elements
 from pyflame_rt.dialects.pfrt.constraints import (
     flag_property,
     float_property,
     int_property,
+    optional_ints_property,
     require_floats,
     require_rank,
     require_same_element,
@@ -19,7 +21,12 @@ from pyflame_rt.dialects.pfrt.constraints import (
     string_property,
 )
 from pyflame_rt.dialects.pfrt.contraction import agree
-from pyflame_rt.dialects.pfrt.parameters import ShapeChangingOp
+from pyflame_rt.dialects.pfrt.parameters import (
+    ShapeChangingOp,
+    check_vector,
+    known_ints,
+    known_length,
+)
 from pyflame_rt.dialects.pfrt.resizing import ResizeOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of, tensor, type_of
 
@@ -215,14 +222,18 @@ class SpaceToDepthOp(ShapeChangingOp):
     ```mlir
     %y = pfrt.space_to_depth %x {blocksize = 2 : i64} : tensor<?x3x8x8xf32> -> tensor<?x12x4x4xf32>
     ```
+    The channels of one block are apart by x's channels ("DCR") or side by side ("CRD").
+
     C1: x has 4 dimensions.
     C2: blocksize is at least 1 and divides height and width.
+    C3: `mode` is "DCR" or "CRD".
     """
 
     name = "pfrt.space_to_depth"
 
     operand = operand_def(TensorConstraint)
     blocksize = int_property()
+    mode = string_property("DCR")
     result = result_def(TensorConstraint)
 
     assembly_format = UNARY_FORMAT
@@ -234,6 +245,7 @@ class SpaceToDepthOp(ShapeChangingOp):
         for dim in () if shape is None else shape[2:]:
             fits = dim == DYNAMIC or dim % size == 0
             self.require("C2", fits, f"{dim} pixels do not split into blocks of {size}")
+        self.require("C3", self.mode.data in ("DCR", "CRD"), f'unknown mode "{self.mode.data}"')
 
     def result_shape(self) -> Shape | None:
         n, c, h, w = shape_of(self.operand) or (DYNAMIC,) * 4
@@ -245,7 +257,109 @@ class SpaceToDepthOp(ShapeChangingOp):
         )
 
 
+@irdl_op_definition
+class AffineGridOp(ShapeChangingOp):
+    """The points at which an affine map of an image's points lies: a grid for grid_sample.
+
+    ```mlir
+    %0 = pfrt.affine_grid %t {size = array<i64: 2, 3, 5, 6>} : (tensor<2x2x3xf32>) -> tensor<2x5x6x2xf32>
+    ```
+    `size` is that of the images, (N, C, H, W) or (N, C, D, H, W); theta one 2 x 3 or 3 x 4 matrix an
+    image. A point lists the spatial axes in reverse, each from -1 to 1: at the centers of the first
+    and last elements with `align_corners`, else at their outer edges.
+
+    C1: theta holds floats.
+    C2: `size` is a property, or an operand that is a vector of i64 or i32.
+    C3: theta is N x 2 x 3 for a size of 4 numbers, N x 3 x 4 for one of 5.
+    C4: sizes are not negative.
+    """
+
+    name = "pfrt.affine_grid"
+
+    theta = operand_def(TensorConstraint)
+    size_value = opt_operand_def(TensorConstraint)
+    size = optional_ints_property()
+    align_corners = flag_property(False)
+    result = result_def(TensorConstraint)
+
+    assembly_format = (
+        "$theta (`,` $size_value^)? custom<ValueNames>($names) attr-dict"
+        " `:` functional-type(operands, results)"
+    )
+
+    DYNAMIC_PROPERTIES: ClassVar[tuple[str, ...]] = ("size",)
+
+    def check(self) -> None:
+        require_floats(self, "C1", self.theta)
+        check_vector(self, "C2", "size", required=True)
+        size, rank = known_ints(self, "size"), self._rank()
+        theta = shape_of(self.theta)
+        self.require("C3", theta is None or len(theta) == 3, f"theta cannot be {self.theta.type}")
+        self.require("C3", rank in (2, 3, None), f"{rank} spatial axes, 2 or 3 are possible")
+        if rank is not None:
+            images = DYNAMIC if size is None else size[0]
+            require_shape(self, "C3", "theta", self.theta, (images, rank, rank + 1))
+        sound = size is None or min(size, default=0) >= 0
+        self.require("C4", sound, f"sizes {list(size or ())} must not be negative")
+
+    def _rank(self) -> int | None:
+        """How many spatial axes there are; None when not known."""
+        length, theta = known_length(self, "size"), shape_of(self.theta)
+        if length is not None:
+            return length - 2
+        return None if theta is None or theta[1] == DYNAMIC else theta[1]
+
+    def result_shape(self) -> Shape | None:
+        size, rank, theta = known_ints(self, "size"), self._rank(), shape_of(self.theta)
+        if size is not None:
+            return (size[0], *size[2:], len(size) - 2)
+        if rank is None:
+            return None
+        return (DYNAMIC if theta is None else theta[0], *(DYNAMIC,) * rank, rank)
+
+    def flops(self) -> int | None:
+        """Two for each product of the matrices with the points."""
+        count, rank = elements(self.result), self._rank()
+        return None if count is None or rank is None else 2 * count * (rank + 1)
+
+
+@irdl_op_definition
+class ImageDecoderOp(PfrtOp):
+    """The pixels, height x width x channels, of an encoded image: JPEG, JPEG 2000, PNG, BMP, TIFF,
+    WebP or a portable bitmap (PNM).
+
+    ```mlir
+    %0 = pfrt.image_decoder %bytes {pixel_format = "BGR"} : tensor<?xui8> -> tensor<?x?x3xui8>
+    ```
+    Of several images the first is taken. Transparency is ignored.
+
+    C1: the operand is a vector of ui8.
+    C2: `pixel_format` is "RGB", "BGR" or "Grayscale".
+    """
+
+    name = "pfrt.image_decoder"
+
+    operand = operand_def(TensorConstraint)
+    pixel_format = string_property("RGB")
+    result = result_def(TensorConstraint)
+
+    assembly_format = UNARY_FORMAT
+
+    def check(self) -> None:
+        is_bytes = dtype_of(self.operand).name == "uint8"
+        is_vector = len(shape_of(self.operand) or (0,)) == 1
+        self.require("C1", is_bytes and is_vector, f"not a vector of ui8: {self.operand.type}")
+        known, wanted = ("RGB", "BGR", "Grayscale"), self.pixel_format.data
+        self.require("C2", wanted in known, f'unknown pixel_format "{wanted}"')
+
+    def infer_types(self) -> Sequence[Attribute]:
+        channels = 1 if self.pixel_format.data == "Grayscale" else 3
+        return [tensor(type_of(self.operand).element_type, (DYNAMIC, DYNAMIC, channels))]
+
+
 OPS: tuple[type[PfrtOp], ...] = (
+    AffineGridOp,
+    ImageDecoderOp,
     ResizeOp,
     RoiAlignOp,
     GridSampleOp,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from pyflame_rt.kernels.decoding import image_decoder
 from pyflame_rt.kernels.interpolation import (
     coordinates,
     cubic_filter,
@@ -19,11 +20,14 @@ from pyflame_rt.kernels.interpolation import (
     taps,
 )
 from pyflame_rt.kernels.numerics import rounding_once
-from pyflame_rt.kernels.sizes import check_size, optional_integers
+from pyflame_rt.kernels.sizes import check_size, integers, optional_integers
 
 Array = npt.NDArray[Any]
 
-__all__ = ["depth_to_space", "grid_sample", "resize", "roi_align", "space_to_depth"]
+__all__ = [
+    "affine_grid", "depth_to_space", "grid_sample", "image_decoder", "resize", "roi_align",
+    "space_to_depth",
+]  # fmt: skip
 
 
 @rounding_once
@@ -277,11 +281,37 @@ def depth_to_space(x: Array, *, blocksize: int, mode: str = "DCR") -> Array:
     return blocks.reshape(n, depth, h * blocksize, w * blocksize)
 
 
-def space_to_depth(x: Array, *, blocksize: int) -> Array:
-    """Blocks of pixels become blocks of channels."""
+def space_to_depth(x: Array, *, blocksize: int, mode: str = "DCR") -> Array:
+    """Blocks of pixels become blocks of channels; "CRD": those of one channel side by side."""
     n, c, h, w = x.shape
     if h % blocksize or w % blocksize:
         raise ValueError(f"{h} x {w} pixels do not split into blocks of {blocksize}")
     blocks = x.reshape(n, c, h // blocksize, blocksize, w // blocksize, blocksize)
-    moved = blocks.transpose(0, 3, 5, 1, 2, 4)
+    moved = blocks.transpose((0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4))
     return moved.reshape(n, c * blocksize**2, h // blocksize, w // blocksize)
+
+
+@rounding_once
+def affine_grid(
+    theta: Array,
+    size_value: Array | None = None,
+    *,
+    size: Sequence[int] | None = None,
+    align_corners: bool = False,
+) -> Array:
+    """The points of an image, the spatial axes reversed and a 1 after them, times each matrix."""
+    sizes = integers(size, size_value, "size")
+    rank = len(sizes) - 2
+    if rank not in (2, 3) or theta.shape != (sizes[0], rank, rank + 1):
+        raise ValueError(f"a size of {sizes} does not go with matrices of {list(theta.shape)}")
+    check_size((*sizes, rank + 1), theta.dtype)
+    space = sizes[2:]
+    axes = [np.linspace(-1, 1, dim) * (1 if align_corners else _inner(dim)) for dim in space]
+    points = np.stack([*np.meshgrid(*axes, indexing="ij")[::-1], np.ones(space)], axis=-1)
+    flat = points.reshape(-1, rank + 1).astype(theta.dtype)
+    return (flat @ theta.swapaxes(1, 2)).reshape(sizes[0], *space, rank)
+
+
+def _inner(size: int) -> float:
+    """Where the center of the last element lies if its outer edge is at 1."""
+    return (size - 1) / max(size, 1)

@@ -77,7 +77,8 @@ def coordinates(
         case "asymmetric":
             return at / by
         case "align_corners":
-            return at * (length - 1) / f32(max(output - 1, 1))
+            last = _unrounded(size, output, scale) - 1
+            return at * (length - 1) / last if output > 1 else at
         case "tf_half_pixel_for_nn":
             return (at + half) / by
         case "pytorch_half_pixel" if output == 1:
@@ -93,6 +94,16 @@ def coordinates(
             return start * (length - 1) + at * (end - start) * (length - 1) / f32(output - 1)
         case _:
             return (at + half) / by - half
+
+
+def _unrounded(size: int, output: int, scale: float) -> np.float32:
+    """The size that an axis would have if it could be a fraction: where its corner is.
+
+    So in ONNX's reference and its tests; ONNX's text and onnxruntime take the rounded size.
+    """
+    wanted = size * scale
+    # A scale that was made of the sizes gives them back but for its own rounding.
+    return f32(output if abs(wanted - output) <= wanted * 2**-22 else wanted)
 
 
 def nearest(at: Array, mode: str, size: int, scale: float) -> Array:

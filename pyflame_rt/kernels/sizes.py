@@ -21,6 +21,11 @@ def check_size(shape: Sequence[int], dtype: np.dtype[Any]) -> None:
         raise ValueError(f"the result would be too large: {dtype.name} of shape {list(shape)}")
 
 
+def zero(dtype: np.dtype[Any]) -> Any:
+    """What stands where nothing else does: 0, False or ""."""
+    return "" if dtype == np.object_ else np.zeros((), dtype)
+
+
 def optional_integers(
     given: Sequence[int] | None, value: npt.NDArray[Any] | None, name: str
 ) -> list[int] | None:

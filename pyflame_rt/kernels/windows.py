@@ -179,6 +179,16 @@ def transposed_axes(
     )
 
 
+def unpooled_sizes(
+    sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
+) -> list[int]:
+    """Sizes of the least axes on which a window has so many positions."""
+    return [
+        (size - 1) * axis.stride + axis.kernel - sum(axis.pads)
+        for size, axis in zip(sizes, window_axes(kernel, strides, pads), strict=True)
+    ]
+
+
 def sliding(x: Array, axes: Sequence[WindowAxis], fill: Any) -> Array:
     """Windows over the trailing axes of `x`: shape (..., *outputs, *kernel), padded with `fill`.
 

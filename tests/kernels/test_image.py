@@ -5,6 +5,8 @@ Where ONNX Runtime 1.31 is no judge:
 * Resize: an axis of scale 1 is left as it is under "tf_crop_and_resize" too, whatever its roi says;
   with antialias an axis whose size stays is left as it is although its scale is not 1 (aspect
   policies). Here the region is cropped, and the scale counts.
+* Resize: "align_corners" by a scale that gives no whole size takes the rounded size; ONNX's reference
+  and its tests, and so we, the fraction.
 * Resize: "linear" and "cubic" are for up to three, resp. two, axes, and "cubic" for f32 only.
 * Resize, "nearest": under "half_pixel_symmetric" and "asymmetric", coordinates that are whole or
   halves but for the rounding of float32 fall on either side.
@@ -21,8 +23,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
 
 from pyflame_rt.kernels.image import (
+    affine_grid,
     depth_to_space,
     grid_sample,
     resize,
@@ -92,6 +97,8 @@ def test_resize_equals_onnxruntime(
     assume(all(size > 0 for size, _ in plan))
     if where == CROP:
         assume(all(scale != 1 for _, scale in plan[lead:]))
+    if where == "align_corners":
+        assume(all(size == dim * scale for dim, (size, scale) in zip(dims, plan, strict=True)))
     if how.get("antialias"):
         assume(
             all(scale == 1 or size != dim for dim, (size, scale) in zip(dims, plan, strict=True))
@@ -162,8 +169,8 @@ def test_resize_of_other_floats(mode: str, dtype: Any):
 def test_resize_keeps_infinities_apart(onnxruntime_result: Callable[..., Any]):
     """Infinities and NaN go as far as onnxruntime lets them."""
     x = np.array([[[[1, np.inf, 2], [-np.inf, 3, np.nan], [4, 5, 6]]]], np.float32)
-    scales = np.array([1, 1, 2, 1.5], np.float32)
-    for where in ("half_pixel", "align_corners"):
+    for where, scale in (("half_pixel", 1.5), ("align_corners", 3)):
+        scales = np.array([1, 1, 2, scale], np.float32)
         how = {"mode": "linear", "coordinate_transformation_mode": where}
         got = resize(x, None, scales, **how)
         assert np.isnan(got).any()
@@ -377,3 +384,49 @@ def test_blocks_that_do_not_fit_are_errors():
         depth_to_space(normal(1, 6, 2, 2), blocksize=2)
     with pytest.raises(ValueError, match="3 x 4 pixels do not split into blocks of 2"):
         space_to_depth(normal(1, 1, 3, 4), blocksize=2)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("scale", [0.3, 0.6, 0.8, 1.3, 2.4])
+def test_corners_are_aligned_as_in_the_reference(mode: str, scale: float):
+    """The last element lies where a size that is a fraction has its corner."""
+    x = normal(1, 1, 7, 5)
+    scales = np.array([1, 1, scale, scale], np.float32)
+    how = {"mode": mode, "coordinate_transformation_mode": "align_corners"}
+    node = helper.make_node("Resize", ["x", "", "s"], ["y"], **how)
+    (want,) = ReferenceEvaluator(node).run(None, {"x": x, "s": scales})
+    np.testing.assert_allclose(resize(x, None, scales, **how), want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("size", [(2, 3, 4, 5), (2, 1, 3, 2, 4), (2, 1, 1, 3)])
+def test_affine_grid_equals_the_reference(size: tuple[int, ...], align_corners: bool):
+    """Two and three spatial axes; an axis of one element is at the first corner."""
+    theta = normal(2, len(size) - 2, len(size) - 1)
+    sizes = np.array(size, np.int64)
+    node = helper.make_node("AffineGrid", ["t", "s"], ["y"], align_corners=int(align_corners))
+    got = affine_grid(theta, sizes, align_corners=align_corners)
+    with np.errstate(divide="ignore"):
+        (want,) = ReferenceEvaluator(node).run(None, {"t": theta, "s": sizes})
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("theta", "size", "text"),
+    [
+        ((2, 2, 3), (1, 3, 4, 5), "does not go with matrices"),
+        ((2, 2, 3), (2, 3, 4), "does not go with matrices"),
+        ((2, 2, 3), (2, 3, 1 << 30, 1 << 30), "too large"),
+        ((2, 2, 3), (2, 3, -1, 5), "would have the shape"),
+    ],
+)
+def test_grids_that_cannot_be(theta: tuple[int, ...], size: tuple[int, ...], text: str):
+    with pytest.raises(ValueError, match=text):
+        affine_grid(normal(*theta), size=size)
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_space_to_depth_undoes_depth_to_space(mode: str):
+    x = normal(2, 12, 3, 2)
+    there = depth_to_space(x, blocksize=2, mode=mode)
+    np.testing.assert_array_equal(space_to_depth(there, blocksize=2, mode=mode), x)

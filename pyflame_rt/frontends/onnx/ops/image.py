@@ -123,14 +123,17 @@ def grid_sample(b: NodeBuilder) -> Sequence[SSAValue]:
 
 
 RULES: tuple[Rule, ...] = (
+    row("AffineGrid", 20, "align_corners: flag"),
     row("DepthToSpace", 1, "blocksize: int!"),
     row("DepthToSpace", 11, "blocksize: int!, mode: string"),
     grid_sample,
+    row("ImageDecoder", 20, "pixel_format: string"),
     resize_10,
     resize_11,
     roi_align_10,
     roi_align_16,
     row("SpaceToDepth", 1, "blocksize: int!"),
+    row("SpaceToDepth", 28, "blocksize: int!, mode: string"),
     upsample_7,
     replace(resize_10, op_type="Upsample", since=9),
     Rule("Upsample", 10, why="removed in opset 10, where Resize takes its place"),
