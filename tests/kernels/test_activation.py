@@ -152,3 +152,24 @@ def test_clip_of_a_bound_stored_as_signed_wraps_back():
     """A uint64 bound beyond 2^63 is an i64 attribute of the same bits."""
     x = np.array([1, 2**64 - 2], np.uint64)
     assert activation.clip(x, min=5, max=-1).tolist() == [5, 2**64 - 2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.int64, np.uint8, np.uint64])
+@pytest.mark.parametrize(("bias", "lambd"), [(0.0, 0.5), (2.0, 1.0), (0.5, 0.0)])
+def test_shrink_equals_onnxruntime(
+    onnxruntime_result: Callable[..., Any], dtype: Any, bias: float, lambd: float
+):
+    """What is not an integer is truncated."""
+    x = np.arange(0 if np.dtype(dtype).kind == "u" else -6, 6).astype(dtype)
+    got = activation.shrink(x, bias=bias, lambd=lambd)
+    assert got.dtype == dtype
+    want = onnxruntime_result("Shrink", [x], opset=9, bias=bias, lambd=lambd)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_shrink_leaves_long_integers_alone():
+    """Without a bias nothing is computed in floats; with one, what does not fit saturates."""
+    x = np.array([2**62 + 1, -5], np.int64)
+    assert activation.shrink(x, bias=0.0, lambd=0.5).tolist() == [2**62 + 1, -5]
+    low = np.array([1, 0], np.uint8)
+    assert activation.shrink(low, bias=3.0, lambd=0.5).tolist() == [0, 0]

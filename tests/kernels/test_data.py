@@ -211,3 +211,37 @@ def test_range_without_length_is_refused(values: tuple[float, ...]):
 def test_endless_range_is_refused():
     with pytest.raises(ValueError, match="too large"):
         kernels.range_(*(np.array(value, np.int64) for value in (0, 2**62, 1)))
+
+
+@pytest.mark.parametrize("source", [row.numpy for row in dtypes.table()])
+def test_bit_cast_there_and_back_changes_nothing(source: np.dtype[Any]):
+    """Between every two types of as many bits, in the order of memory."""
+    bits = kernels.bits_of(source)
+    limit = 1 if source == np.bool_ else 2 ** min(bits, 8) - 1
+    raw = np.arange(24, dtype=np.uint8) & np.uint8(limit)
+    step = max(bits // 8, 1)
+    x = raw[: 24 // step * step].view(source)
+    for row in dtypes.table():
+        if kernels.bits_of(row.numpy) != bits or row.numpy == np.bool_:
+            continue
+        there = kernels.bit_cast(x, to=row.numpy)
+        assert there.dtype == row.numpy
+        assert there.tobytes() == x.tobytes()
+        assert kernels.bit_cast(there, to=source).tobytes() == x.tobytes()
+
+
+def test_bit_cast_of_sub_byte_types_is_of_their_bits():
+    """-1 is all ones, whatever memory holds beside them."""
+    x = np.array([-1, -8, 7]).astype(ml_dtypes.int4)
+    got = kernels.bit_cast(x, to=np.dtype(ml_dtypes.uint4))
+    assert got.astype(np.int64).tolist() == [15, 8, 7]
+    back = kernels.bit_cast(got, to=np.dtype(ml_dtypes.int4))
+    assert back.astype(np.int64).tolist() == [-1, -8, 7]
+
+
+def test_bit_cast_needs_types_of_one_size():
+    """Any byte but 0 is true."""
+    x = np.array([0, 1, 2], np.uint8)
+    assert kernels.bit_cast(x, to=np.dtype(np.bool_)).tolist() == [False, True, True]
+    with pytest.raises(ValueError, match="8 bits of uint8 cannot be read as int4"):
+        kernels.bit_cast(x, to=np.dtype(ml_dtypes.int4))

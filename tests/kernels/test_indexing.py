@@ -392,6 +392,26 @@ def test_cum_sum_of_integers_wraps():
     check(kernels.cum_sum(x, axis=0), np.array([200, 44], np.uint8))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16, np.int32, np.uint64])
+def test_cum_prod_is_the_product_of_what_counts(dtype: Any):
+    """From either end, with and without the element itself."""
+    x = np.array([[2, 3, 4], [5, 0, 7]], dtype)
+    for exclusive, reverse, want in (
+        (False, False, [[2, 6, 24], [5, 0, 0]]),
+        (True, False, [[1, 2, 6], [1, 5, 0]]),
+        (False, True, [[24, 12, 4], [0, 0, 7]]),
+        (True, True, [[12, 4, 1], [0, 7, 1]]),
+    ):
+        got = kernels.cum_prod(x, axis=-1, exclusive=exclusive, reverse=reverse)
+        check(got, np.array(want, dtype))
+
+
+def test_cum_prod_of_integers_wraps_and_of_nothing_is_nothing():
+    x = np.array([16, 17], np.uint8)
+    check(kernels.cum_prod(x, np.array(0)), np.array([16, 16], np.uint8))
+    assert kernels.cum_prod(x[:0], axis=0, exclusive=True).shape == (0,)
+
+
 @given(data=st.data(), shape=shapes(1), flat=st.booleans())
 @DRAWN
 def test_compress_equals_onnxruntime(

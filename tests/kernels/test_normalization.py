@@ -156,3 +156,94 @@ def test_empty_tensors_stay_empty(shape: tuple[int, ...]):
     assert norm.instance_normalization(x, c, c, epsilon=1e-5).shape == shape
     assert norm.layer_normalization(x, row, row, axis=-1, epsilon=1e-5).shape == shape
     assert norm.lrn(x, size=3, alpha=1.0, beta=1.0, bias=1.0).shape == shape
+
+
+def test_batch_normalization_training_equals_onnxruntime(onnxruntime_result: Callable[..., Any]):
+    """Statistics of the batch, and those so far on their way to them."""
+    inputs = [normal(4, 3, 2), normal(3), normal(3), normal(3), np.abs(normal(3))]
+    got = norm.batch_normalization_training(*inputs, epsilon=1e-2, momentum=0.75)
+    want = onnxruntime_result(
+        "BatchNormalization", inputs, 3, epsilon=1e-2, momentum=0.75, training_mode=1
+    )
+    for ours, theirs in zip(got, want, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_normalization_training_of_a_vector():
+    """It has one channel; statistics keep their type, whatever the data's."""
+    x, one = np.array([1, 3], np.float16), np.ones(1, np.float64)
+    y, mean, var = norm.batch_normalization_training(
+        x, one, one, one, one, epsilon=0.0, momentum=0.5
+    )
+    assert (y.dtype, mean.dtype, var.dtype) == (np.float16, np.float64, np.float64)
+    assert y.tolist() == [0, 2]
+    assert (mean.tolist(), var.tolist()) == ([1.5], [1.0])
+
+
+@pytest.mark.parametrize("shape", [(2, 6), (2, 6, 5), (1, 6, 2, 3)])
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_group_normalization_is_that_of_its_groups(shape: tuple[int, ...], groups: int):
+    """Each group by itself, in f64."""
+    x, scale, bias = normal(*shape), normal(6), normal(6)
+    got = norm.group_normalization(x, scale, bias, num_groups=groups, epsilon=1e-2)
+    assert got.dtype == np.float32
+    for image in range(shape[0]):
+        for group in np.split(np.arange(6), groups):
+            part = x[image, group].astype(np.float64)
+            want = (part - part.mean()) / np.sqrt(part.var() + 1e-2)
+            factors = (-1, *(1,) * (len(shape) - 2))
+            want = want * scale[group].reshape(factors) + bias[group].reshape(factors)
+            np.testing.assert_allclose(got[image, group], want, rtol=1e-4, atol=1e-4)
+
+
+def test_groups_of_different_sizes_are_refused():
+    one = np.ones(4, np.float32)
+    with pytest.raises(ValueError, match="4 channels do not make 3 groups"):
+        norm.group_normalization(normal(1, 4), one, one, num_groups=3, epsilon=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_rms_normalization_has_the_scales_type(axis: int):
+    """The mean of squares in f32, of values whose squares f16 cannot hold."""
+    x = (normal(2, 3, 4) * 100).astype(np.float16)
+    scale = normal(*x.shape[axis:])
+    got = norm.rms_normalization(x, scale, axis=axis, epsilon=1e-5)
+    assert got.dtype == np.float32
+    wide, axes = x.astype(np.float64), tuple(range(axis % 3, 3))
+    want = wide / np.sqrt((wide**2).mean(axes, keepdims=True) + 1e-5) * scale
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    assert norm.rms_normalization(x, scale.astype(np.float16), axis=axis, epsilon=0.0).dtype == (
+        np.float16
+    )
+
+
+@pytest.mark.parametrize("axes", [(0, 2, 3), (1,), (-1, 0)])
+def test_mean_variance_normalization_is_its_definition(axes: tuple[int, ...]):
+    x = normal(2, 3, 4, 5)
+    got = norm.mean_variance_normalization(x, axes=axes)
+    assert got.dtype == np.float32
+    want = (x - x.mean(axes, keepdims=True)) / x.std(axes, keepdims=True)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+    assert norm.mean_variance_normalization(np.ones((2, 2), np.float32), axes=(1,)).sum() == 0
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_lp_normalization_is_its_definition(axis: int, p: int):
+    """Zeros stay zeros, NaN spreads."""
+    x = normal(3, 4)
+    got = norm.lp_normalization(x, axis=axis, p=p)
+    np.testing.assert_allclose(got, x / np.linalg.norm(x, p, axis, keepdims=True), rtol=1e-5)
+    assert norm.lp_normalization(np.zeros(3, np.float16), axis=0, p=p).tolist() == [0, 0, 0]
+    assert np.isnan(norm.lp_normalization(np.array([0, np.nan], np.float32), axis=0, p=p)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])
+def test_hardmax_is_one_at_the_first_of_the_largest(dtype: Any):
+    """NaN is the largest; of nothing there is none."""
+    x = np.array([[1, 3, 3], [-np.inf, -np.inf, -np.inf], [1, np.nan, 3]], dtype)
+    got = norm.hardmax(x, axis=1)
+    assert got.dtype == dtype
+    assert got.tolist() == [[0, 1, 0], [1, 0, 0], [0, 1, 0]]
+    assert norm.hardmax(x[:2], axis=-2).tolist() == [[1, 1, 1], [0, 0, 0]]
+    assert norm.hardmax(np.zeros((2, 0), dtype), axis=1).shape == (2, 0)

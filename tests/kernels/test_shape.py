@@ -120,7 +120,8 @@ def test_unsqueeze_equals_onnxruntime(onnxruntime_result: Callable[..., Any], ax
         (lambda x: kernels.concat(x, axis=2), "axis 2"),
         (lambda x: kernels.split(x, split=(1, 2)), "add up"),
         (lambda x: kernels.split(x, num_outputs=0), "0 parts"),
-        (lambda x: kernels.split(numbered(5), num_outputs=4), "4 parts"),
+        (lambda x: kernels.center_crop_pad(x, shape=(1,)), "1 numbers of shape for"),
+        (lambda x: kernels.center_crop_pad(x, shape=(1 << 50,) * x.ndim), "too large"),
         (lambda x: kernels.split(x), "missing"),
         (lambda x: kernels.slice_(x, starts=(0,), ends=(1,), steps=(0,)), "zero"),
         (lambda x: kernels.slice_(x, starts=(0,), ends=(1, 1)), "differ in length"),
@@ -195,8 +196,37 @@ def test_split_in_equal_parts_equals_onnxruntime(
         check(part, expected)
 
 
-def test_split_may_leave_nothing_for_the_last_part():
+def test_split_may_leave_nothing_for_the_last_parts():
     assert [part.size for part in kernels.split(numbered(4), num_outputs=3)] == [2, 2, 0]
+    assert [part.size for part in kernels.split(numbered(5), num_outputs=5)] == [1] * 5
+    assert [part.size for part in kernels.split(numbered(5), num_outputs=4)] == [2, 2, 1, 0]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data(), dims=st.lists(st.integers(0, 6), min_size=1, max_size=3))
+def test_center_crop_pad_equals_the_reference(data: st.DataObject, dims: list[int]):
+    """Some axes cut and some filled up, by numbers odd and even."""
+    axes = data.draw(st.permutations(range(len(dims))))[: data.draw(st.integers(1, len(dims)))]
+    wanted = [data.draw(st.integers(0, 8)) for _ in axes]
+    x = numbered(*dims) + 1
+    got = kernels.center_crop_pad(x, shape=wanted, axes=axes)
+    want = [
+        slice(max(dim - size, 0) // 2, max(dim - size, 0) // 2 + min(dim, size))
+        for dim, size in zip([dims[axis] for axis in axes], wanted, strict=True)
+    ]
+    expected = x
+    for axis, cut, size in zip(axes, want, wanted, strict=True):
+        expected = np.take(expected, range(cut.start, cut.stop), axis)
+        gap = max(size - dims[axis], 0)
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (gap // 2, gap - gap // 2)
+        expected = np.pad(expected, widths)
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_center_crop_pad_fills_strings_up_with_empty_ones():
+    x = np.array(["a", "b"], object)
+    assert kernels.center_crop_pad(x, shape=(5,)).tolist() == ["", "a", "b", "", ""]
 
 
 BOUNDS = st.integers(-7, 7) | st.sampled_from([2**63 - 1, -(2**63), 2**31 - 1])

@@ -59,5 +59,20 @@ def clip(draw: Draw) -> Case:
     return draw_case(draw, "Clip", opset, [x, low, high], parameters=(1, 2))
 
 
-CASES: dict[str, Cases] = {**{op: unary(op) for op in _DTYPES}, "Clip": clip()}
+@st.composite
+def shrink(draw: Draw) -> Case:
+    """Of numbers of any type."""
+    dtype = draw_dtype(draw, f"{FLOATS} i1 i2 i4 i8 u1 u2 u4 u8")
+    x = draw_array(draw, dtype, draw_shape(draw), special=dtype.kind == "f")
+    attributes = draw_some(
+        draw, bias=st.sampled_from((0.0, 0.5, 2.0)), lambd=st.sampled_from((0.0, 1.0, 2.5))
+    )
+    return draw_case(draw, "Shrink", draw_opset(draw, "Shrink", 9), [x], attributes)
+
+
+CASES: dict[str, Cases] = {
+    **{op: unary(op) for op in _DTYPES},
+    "Clip": clip(),
+    "Shrink": shrink(),
+}
 """The operators of this family."""

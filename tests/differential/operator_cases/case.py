@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from pyflame_rt import dtypes
 
@@ -17,7 +17,8 @@ Shapes = Literal["static", "symbolic", "unranked"]
 
 @dataclass(frozen=True)
 class Case:
-    """A node of operator `op` in version `opset`, its inputs (None: absent) and attributes.
+    """A node of operator `op` in version `opset` of `domain`, its inputs (None: absent) and
+    attributes.
 
     `constants` are the positions of the inputs that are initializers; the others are fed, their
     shapes declared as `shapes` says. The last `captured` of them are no inputs of the node, but
@@ -35,6 +36,7 @@ class Case:
     constants: frozenset[int] = frozenset()
     shapes: Shapes = "static"
     magnitude: float = 0.0
+    domain: str = ""
 
     @property
     def arrays(self) -> list[Array]:
@@ -54,7 +56,7 @@ class Case:
         own = self.inputs[: len(self.inputs) - self.captured]
         names = ["" if array is None else f"i{k}" for k, array in enumerate(own)]
         results = [f"o{k}" for k in range(self.outputs)]
-        node = helper.make_node(self.op, names, results, **self.attributes)
+        node = helper.make_node(self.op, names, results, domain=self.domain, **self.attributes)
         initializers = [
             numpy_helper.from_array(array, f"i{k}")
             for k, array in enumerate(self.inputs)
@@ -67,11 +69,14 @@ class Case:
             [helper.make_empty_tensor_value_info(name) for name in results],
             initializers,
         )
-        opsets = [helper.make_opsetid("", self.opset)]
+        opsets = [helper.make_opsetid(self.domain, self.opset)]
+        if self.domain:
+            opsets.append(helper.make_opsetid("", 17))
         return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
 
     def _declared(self, name: str, array: Array) -> Any:
-        element = dtypes.by_numpy()[array.dtype].onnx
+        is_text = array.dtype == np.object_
+        element = TensorProto.STRING if is_text else dtypes.by_numpy()[array.dtype].onnx
         shape: list[int | str] | None = list(array.shape)
         if self.shapes == "symbolic":
             shape = [f"{name}_{axis}" for axis in range(array.ndim)]

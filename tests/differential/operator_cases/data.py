@@ -96,7 +96,20 @@ def shape_(draw: Draw) -> Case:
     return draw_case(draw, "Shape", opset, [x], attributes)
 
 
+@st.composite
+def bit_cast(draw: Draw) -> Case:
+    """Between any two types of numbers of one size."""
+    kinds = f"{FLOATS} {INTEGERS}"
+    source = draw_dtype(draw, kinds)
+    of_size = [kind for kind in kinds.split() if np.dtype(kind).itemsize == source.itemsize]
+    target = draw_dtype(draw, " ".join(of_size))
+    x = draw_array(draw, source, draw_shape(draw))
+    attributes = {"to": dtypes.by_numpy()[target].onnx}
+    return draw_case(draw, "BitCast", draw_opset(draw, "BitCast"), [x], attributes)
+
+
 CASES: dict[str, Cases] = {
+    "BitCast": bit_cast(),
     "Cast": cast(),
     "Constant": constant(),
     "ConstantOfShape": constant_of_shape(),

@@ -140,6 +140,18 @@ def top_k(draw: Draw) -> Case:
 
 
 @st.composite
+def cum_prod(draw: Draw) -> Case:
+    """Products from either end, with and without the element itself."""
+    shape = draw_shape(draw, 1)
+    dtype = draw_dtype(draw, "f4 f8 i4 i8 u4 u8")
+    x = draw_array(draw, dtype, shape, special=False, low=-1, high=1)
+    axis = np.array(draw_axis(draw, len(shape)), draw_dtype(draw, "i4 i8"))
+    attributes = draw_some(draw, exclusive=FLAG, reverse=FLAG)
+    opset = draw_opset(draw, "CumProd")
+    return draw_case(draw, "CumProd", opset, [x, axis], attributes, parameters=(1,))
+
+
+@st.composite
 def cum_sum(draw: Draw) -> Case:
     """From either end, with or without the element itself."""
     opset = draw_opset(draw, "CumSum")
@@ -190,7 +202,26 @@ def trilu(draw: Draw) -> Case:
     return draw_case(draw, "Trilu", opset, inputs, draw_some(draw, upper=FLAG), parameters=(1,))
 
 
+@st.composite
+def tensor_scatter(draw: Draw) -> Case:
+    """Written where there is room, or around the end; from given indices or from the beginning."""
+    opset = draw_opset(draw, "TensorScatter", 24)
+    shape = list(draw_shape(draw, 2, 4, empty=False))
+    along = draw(st.integers(1, len(shape) - 1))
+    x = draw_array(draw, draw_dtype(draw, ANY), tuple(shape))
+    room, count = shape[along], draw(st.integers(1, shape[along]))
+    shape[along] = count
+    mode = draw(st.sampled_from(("linear", "circular")))
+    attributes = {"mode": mode, "axis": draw(st.sampled_from((along, along - len(shape))))}
+    inputs: list[Array | None] = [x, draw_array(draw, x.dtype, tuple(shape))]
+    if draw(st.booleans()):
+        most = room - count if mode == "linear" else room - 1
+        inputs.append(ints(draw(st.integers(0, most)) for _ in range(shape[0])))
+    return draw_case(draw, "TensorScatter", opset, inputs, attributes, parameters=(2,))
+
+
 CASES: dict[str, Cases] = {
+    "CumProd": cum_prod(),
     "CumSum": cum_sum(),
     "EyeLike": eye_like(),
     "GatherElements": gather_elements(),
@@ -199,6 +230,7 @@ CASES: dict[str, Cases] = {
     "OneHot": one_hot(),
     "ScatterElements": scatter_elements(),
     "ScatterND": scatter_nd(),
+    "TensorScatter": tensor_scatter(),
     "TopK": top_k(),
     "Trilu": trilu(),
 }

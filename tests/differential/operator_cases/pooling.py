@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import strategies as st
 
 from operator_cases.case import Case
@@ -15,6 +16,7 @@ from operator_cases.strategies import (
     draw_opset,
     draw_shape,
     draw_some,
+    ints,
 )
 from operator_cases.windows import draw_window
 
@@ -61,9 +63,32 @@ def global_average_pool(draw: Draw) -> Case:
     return draw_case(draw, "GlobalAveragePool", opset, [x], magnitude=1)
 
 
+@st.composite
+def max_unpool(draw: Draw) -> Case:
+    """Back to where they may have been, or into a larger shape."""
+    # ONNX Runtime has no kernel of opset 22.
+    opset = draw(st.sampled_from((9, 11)))
+    rank = draw(st.integers(1, 3))
+    kernel, strides = ([draw(st.integers(1, 3)) for _ in range(rank)] for _ in range(2))
+    sizes = [draw(st.integers(1, 3)) for _ in range(rank)]
+    least = [(n - 1) * s + k for n, k, s in zip(sizes, kernel, strides, strict=True)]
+    attributes: dict[str, object] = {"kernel_shape": kernel, "strides": strides}
+    x = draw_array(draw, np.float32, (1, 2, *sizes), special=False)
+    places = np.random.default_rng(draw(st.integers(0, 99))).permutation(2 * int(np.prod(least)))
+    if len(places) < x.size:
+        # Windows that leave gaps have more positions than elements only if some are shared.
+        places = np.zeros(x.size, np.int64)
+        x = np.ones_like(x)
+    inputs = [x, places[: x.size].reshape(x.shape)]
+    if draw(st.integers(0, 3)) == 0:
+        inputs.append(ints((1, 2, *(n + draw(st.integers(0, 2)) for n in least))))
+    return draw_case(draw, "MaxUnpool", opset, inputs, attributes, parameters=(2,))
+
+
 CASES: dict[str, Cases] = {
     "AveragePool": average_pool(),
     "GlobalAveragePool": global_average_pool(),
     "MaxPool": max_pool(),
+    "MaxUnpool": max_unpool(),
 }
 """The operators of this family."""

@@ -249,7 +249,22 @@ def pad(draw: Draw) -> Case:
     return draw_case(draw, "Pad", opset, inputs, attributes, parameters=(1, 2, 3))
 
 
+@st.composite
+def center_crop_pad(draw: Draw) -> Case:
+    """Some axes cut and some filled up, by even and odd numbers."""
+    opset = draw_opset(draw, "CenterCropPad")
+    shape = draw_shape(draw, 1, 4, empty=False)
+    attributes: dict[str, object] = {}
+    axes = list(range(len(shape)))
+    if draw(st.booleans()):
+        axes = attributes["axes"] = draw_axes(draw, len(shape), 1)
+    wanted = np.array([draw(st.integers(1, 6)) for _ in axes], draw(st.sampled_from(("i8", "i4"))))
+    x = draw_array(draw, draw_dtype(draw, "f4 f8 i4 u1 ?"), shape)
+    return draw_case(draw, "CenterCropPad", opset, [x, wanted], attributes, parameters=(1,))
+
+
 CASES: dict[str, Cases] = {
+    "CenterCropPad": center_crop_pad(),
     "Concat": concat(),
     "Expand": expand(),
     "Flatten": flatten(),

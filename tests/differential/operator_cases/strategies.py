@@ -140,6 +140,7 @@ def draw_case(
     outputs: int = 1,
     captured: int = 0,
     magnitude: float = 0.0,
+    domain: str = "",
 ) -> Case:
     """A case whose `parameters` may be initializers, whose `constant` inputs are, as all may be."""
     constants = {k for k in parameters if draw(st.booleans())} | set(constant)
@@ -156,6 +157,7 @@ def draw_case(
         frozenset(constants),
         shapes,
         magnitude,
+        domain,
     )
 
 
