@@ -12,6 +12,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.control import IfOp, LoopOp, yielded
+from pyflame_rt.dialects.pfrt.data import ConstantOp
+from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.lattice import join, merge
 from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp, slice_of
 from pyflame_rt.dialects.pfrt.sequence import item_of
@@ -70,6 +72,10 @@ def infer_op(op: Operation) -> None:
             ):
                 _refine(op, argument, slice_of(type_of(value), axis))
             _infer_carrying(op, op.carried, 0)
+        case FusedOp():
+            for argument, value in zip(op.body.block.args, op.inputs, strict=True):
+                _refine(op, argument, value.type)
+            infer_block(op.body.block)
         case SequenceMapOp():
             for argument, value in zip(op.body.block.args, op.sequences, strict=True):
                 _refine(op, argument, item_of(value))
@@ -81,7 +87,8 @@ def infer_op(op: Operation) -> None:
             raise failed(op, "types are not inferred through calls", hint="inline the function")
         case _:
             pass
-    if isinstance(op, PfrtOp):
+    # Nothing makes the type of a constant any better.
+    if isinstance(op, PfrtOp) and not isinstance(op, ConstantOp):
         refine_results(op)
 
 

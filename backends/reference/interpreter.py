@@ -31,6 +31,7 @@ from pyflame_rt.dialects.check import ExpectOp, expect
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.control import ControlOp, IfOp, LoopOp, YieldOp, yielded
+from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp
 from pyflame_rt.dialects.pfrt.types import ConstantValue, constant_array, from_properties
 from pyflame_rt.dialects.rewriting import describe
@@ -124,6 +125,8 @@ def _evaluator(op: Operation, callers: _Callers) -> _Evaluate:
             return _loop(op, callers)
         case ScanOp():
             return _scan(op, callers)
+        case FusedOp():
+            return _fused(op, callers)
         case SequenceMapOp():
             return _sequence_map(op, callers)
         case func.CallOp():
@@ -241,6 +244,16 @@ def _sequence_map(op: SequenceMapOp, callers: _Callers) -> _Evaluate:
 
         lists = [cast("list[Array]", values[value]) for value in sequences]
         return cast("Sequence[Array]", run_map(lists, count, iterate))
+
+    return evaluate
+
+
+def _fused(op: FusedOp, callers: _Callers) -> _Evaluate:
+    body, arguments, inputs = _Body(op.body.block, callers), op.body.block.args, tuple(op.inputs)
+
+    def evaluate(values: _Values, observer: Observer | None) -> Sequence[Array]:
+        values.update({a: values[v] for a, v in zip(arguments, inputs, strict=True)})
+        return body.run(values, observer)
 
     return evaluate
 

@@ -10,6 +10,7 @@ from xdsl.ir import Dialect
 from xdsl.irdl import IRDLOperation
 
 from pyflame_rt.dialects.pfrt.attributes import (
+    ActivationAttr,
     NamesAttr,
     StringsAttr,
     WeightAttr,
@@ -27,8 +28,10 @@ FAMILIES = (
     "detection",
     "elementwise",
     "features",
+    "fused",
     "image",
     "indexing",
+    "layouts",
     "linear_algebra",
     "linear_models",
     "loss",
@@ -67,6 +70,6 @@ def get_pfrt() -> Dialect:
     return Dialect(
         "pfrt",
         list(operations().values()),
-        [NamesAttr, StringsAttr, WeightAttr, *TYPES],
+        [ActivationAttr, NamesAttr, StringsAttr, WeightAttr, *TYPES],
         [WeightStoreInterface(), PfrtConstants()],
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialect_interfaces import DialectInterface
-from xdsl.ir import Data
-from xdsl.irdl import irdl_attr_definition
+from xdsl.dialects.builtin import DictionaryAttr, StringAttr
+from xdsl.ir import Attribute, Data, ParametrizedAttribute
+from xdsl.irdl import irdl_attr_definition, param_def
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
@@ -93,6 +94,42 @@ class StringsAttr(Data[Strings]):
             printer.print_string(f"{list(self.data.shape)}, ")
             with printer.in_square_brackets():
                 printer.print_list(self.data.items, printer.print_string_literal)
+
+
+@irdl_attr_definition
+class ActivationAttr(ParametrizedAttribute):
+    """An elementwise op of one operand, by name and properties, that another op applies to its
+    result.
+
+    ```mlir
+    %y = pfrt.conv %x, %w {activation = #pfrt.activation<"clip", {max = 6.0 : f32, min = 0.0 : f32}>}
+    ```
+    """
+
+    name = "pfrt.activation"
+
+    op: StringAttr = param_def()
+    properties: DictionaryAttr = param_def()
+
+    @classmethod
+    def of(cls, op: str, properties: Mapping[str, Attribute] | None = None) -> ActivationAttr:
+        """The activation of that op, `relu`."""
+        return cls(StringAttr(op), DictionaryAttr(dict(properties or {})))
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
+        with parser.in_angle_brackets():
+            op = parser.parse_str_literal(" for the name of an op")
+            given = parser.parse_optional_punctuation(",") is not None
+            properties = parser.parse_optional_dictionary_attr_dict() if given else {}
+        return [StringAttr(op), DictionaryAttr(properties)]
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string_literal(self.op.data)
+            if self.properties.data:
+                printer.print_string(", ")
+                printer.print_attribute(self.properties)
 
 
 @irdl_attr_definition

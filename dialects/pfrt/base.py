@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self, TypeAlias, cast
+from functools import lru_cache
+from itertools import islice
+from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from xdsl.dialects.builtin import (
+    DenseArrayBase,
     FloatAttr,
     LocationAttr,
     TensorType,
@@ -30,6 +33,7 @@ from xdsl.irdl import (
     AnyOf,
     BaseAttr,
     IRDLOperation,
+    OptOperandDef,
     ParsePropInAttrDict,
     opt_prop_def,
     traits_def,
@@ -57,6 +61,7 @@ from pyflame_rt.dialects.pfrt.types import (
     PropertyValue,
     constant_array,
     is_string,
+    is_tensor,
     is_value_type,
     numpy_dtype,
     static_shape_of,
@@ -113,6 +118,9 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
     operand into the property.
     """
 
+    ELEMENTWISE: ClassVar[bool] = False
+    """Whether an element of the result depends on corresponding elements of broadcast operands."""
+
     TAKES_CONTAINERS: ClassVar[bool] = False
     """Whether operands may be sequences, optionals or maps."""
 
@@ -128,7 +136,7 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
         """Build the op with inferred result types.
 
         `operands` are as declared: a value, None for an absent optional one, a list for a variadic
-        one. Properties may be given as Python values; those that are None are left out.
+        one; optional ones at the end may be left out. Properties may be given as Python values; those that are None are left out.
         Raises VerifyException when a constraint does not hold.
         """
         attrs = {
@@ -139,13 +147,19 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
         if names is not None and any(names):
             attrs["names"] = NamesAttr.of(names)
         given: list[OperandArg] = [[] if operand is None else operand for operand in operands]
+        given += [[]] * (len(cls.get_irdl_definition().operands) - len(given))
         op = cls._with_placeholders(given, attrs, UnrankedTensorType(_any_element(operands)), names)
         if location is not None:
             op.location = location
-        # Inference relies on what the constraints promise.
-        cls.get_irdl_definition().verify(op)
-        op.check()
-        op.set_inferred_types()
+        try:
+            # Inference relies on what the constraints promise.
+            cls.get_irdl_definition().verify(op)
+            op.check()
+            op.set_inferred_types()
+        except VerifyException:
+            # Its operands are not to have a user that is nowhere.
+            op.drop_all_references()
+            raise
         return op
 
     @classmethod
@@ -217,15 +231,22 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
 
     def operand_slots(self) -> tuple[SSAValue | None, ...]:
         """Operands by declaration, None for each absent optional one; variadic ones flattened."""
+        definitions = self.get_irdl_definition().operands
+        segments = self.properties.get("operandSegmentSizes")
         slots: list[SSAValue | None] = []
-        for name, _ in self.get_irdl_definition().operands:
-            match getattr(self, name):
-                case None:
-                    slots.append(None)
-                case SSAValue():
-                    slots.append(cast(SSAValue, getattr(self, name)))
-                case values:
-                    slots.extend(cast(Sequence[SSAValue], values))
+        if not isinstance(segments, DenseArrayBase):
+            if len(definitions) == len(self.operands):
+                return tuple(self.operands)
+            for name, _ in definitions:
+                values = cast(OperandArg, getattr(self, name))
+                slots.extend([values] if values is None or isinstance(values, SSAValue) else values)
+            return tuple(slots)
+        # Read once: each access by name decodes the segments again.
+        operands = iter(self.operands)
+        sizes = cast(Sequence[int], cast("DenseArrayBase[Any]", segments).get_values())
+        for (_, definition), size in zip(definitions, sizes, strict=True):
+            absent = size == 0 and isinstance(definition, OptOperandDef)
+            slots.extend([None] if absent else islice(operands, size))
         return tuple(slots)
 
     def kernel_properties(self) -> dict[str, Attribute]:
@@ -315,9 +336,15 @@ def property_of_constant(array: Array) -> Attribute:
 def constant_of(value: SSAValue) -> Array | None:
     """The array of a value defined by a constant op whose values are at hand, else None."""
     owner = value.owner
-    if not isinstance(owner, Operation) or not owner.has_trait(ConstantLike):
+    if not isinstance(owner, Operation) or not is_constant(type(owner)):
         return None
     return constant_array(cast(ConstantValue, owner.properties["value"]))
+
+
+@lru_cache(maxsize=1024)
+def is_constant(kind: type[Operation]) -> bool:
+    """Whether the ops of a class are constants, which is asked of every operand there is."""
+    return kind.has_trait(ConstantLike)
 
 
 def elements(value: SSAValue) -> int | None:
@@ -356,6 +383,6 @@ def normalize_axis(axis: int, rank: int) -> int:
 def _any_element(operands: Sequence[OperandArg]) -> Attribute:
     for operand in operands:
         first = operand if isinstance(operand, SSAValue) or not operand else operand[0]
-        if isinstance(first, SSAValue) and isinstance(first.type, TensorType | UnrankedTensorType):
+        if isinstance(first, SSAValue) and is_tensor(first.type):
             return type_of(first).element_type
     return f32

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.ir import Attribute, Operation
-from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, result_def
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    result_def,
+)
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint, broadcast, elements
@@ -13,10 +20,13 @@ from pyflame_rt.dialects.pfrt.constraints import (
     broadcasts_to,
     flag_property,
     float_property,
+    require_numbers,
     require_rank,
     require_same_element,
+    require_shape,
 )
 from pyflame_rt.dialects.pfrt.einsum import EinsumOp
+from pyflame_rt.dialects.pfrt.epilogue import EpilogueOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, tensor, type_of
 
 
@@ -26,8 +36,8 @@ def agree(left: int, right: int) -> bool:
 
 
 @irdl_op_definition
-class MatmulOp(PfrtOp):
-    """Matrix product of the last two dimensions; the others broadcast.
+class MatmulOp(EpilogueOp):
+    """Matrix product of the last two dimensions; the others broadcast. Plus a bias a column.
 
     A vector on the left is a row, on the right a column, and its dimension does not appear in the
     result: two vectors give a scalar.
@@ -35,35 +45,49 @@ class MatmulOp(PfrtOp):
     ```mlir
     %y = pfrt.matmul %a, %b : tensor<8x4x16xf32>, tensor<16x32xf32> -> tensor<8x4x32xf32>
     ```
-    C1: both operands hold elements of one type.
+    C1: both operands hold numbers of one type.
     C2: neither operand is a scalar.
     C3: the contracted dimensions, the left's last and the right's last but one, are equal.
+    C4: the bias is a vector with an element for each column of the right, which is no vector.
+    C5: the residual, which is added to the sum, has the result's type.
+    C6: the activation is an elementwise op of one operand.
     """
 
     name = "pfrt.matmul"
 
     lhs = operand_def(TensorConstraint)
     rhs = operand_def(TensorConstraint)
+    bias = opt_operand_def(TensorConstraint)
     result = result_def(TensorConstraint)
 
+    irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
     assembly_format = (
-        "$lhs `,` $rhs custom<ValueNames>($names) attr-dict `:` "
-        "type($lhs) `,` type($rhs) `->` type($result)"
+        "$lhs `,` $rhs (`bias` $bias^)? (`plus` $residual^)? custom<ValueNames>($names) attr-dict "
+        "`:` type($lhs) `,` type($rhs) (`bias` type($bias)^)? (`plus` type($residual)^)? "
+        "`->` type($result)"
     )
 
     def check(self) -> None:
-        require_same_element(self, "C1", self.lhs, self.rhs)
-        require_rank(self, "C2", self.lhs, 1)
-        require_rank(self, "C2", self.rhs, 1)
-        left, right = shape_of(self.lhs), shape_of(self.rhs)
+        lhs, rhs = self.operands[:2]
+        require_numbers(self, "C1", lhs, rhs)
+        require_same_element(self, "C1", *self.operands)
+        self.check_activation("C6")
+        require_rank(self, "C2", lhs, 1)
+        require_rank(self, "C2", rhs, 1)
+        left, right = shape_of(lhs), shape_of(rhs)
         if left and right:
             inner = right[-2:][0]
             self.require(
                 "C3", agree(left[-1], inner), f"contracts {left[-1]} with {inner} elements"
             )
+        if self.bias is not None:
+            self.require("C4", right is None or len(right) > 1, "a bias needs columns")
+            columns = right[-1] if right else DYNAMIC
+            require_shape(self, "C4", "the bias", self.bias, (columns,))
+        self.check_residual("C5")
 
     def result_shape(self) -> Shape | None:
-        left, right = shape_of(self.lhs), shape_of(self.rhs)
+        left, right = map(shape_of, self.operands[:2])
         if not left or not right:
             return None
         rows = left[-2:-1]
@@ -77,7 +101,9 @@ class MatmulOp(PfrtOp):
         if count is None or not left or not right:
             return None
         depth = left[-1] if left[-1] != DYNAMIC else right[-2:][0]
-        return None if depth == DYNAMIC else 2 * count * depth
+        if depth == DYNAMIC:
+            return None
+        return 2 * count * depth + (0 if self.bias is None else count) + self.extra_flops()
 
 
 class GemmWithoutAddend(RewritePattern):
@@ -86,9 +112,10 @@ class GemmWithoutAddend(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         if not isinstance(op, GemmOp) or op.c is None or op.beta.value.data != 0:
             return
+        dropped = ("beta", "operandSegmentSizes")
         new = GemmOp.build(
-            operands=[op.a, op.b, []],
-            properties={name: attr for name, attr in op.properties.items() if name != "beta"},
+            operands=[op.a, op.b, [], [] if op.residual is None else [op.residual]],
+            properties={name: attr for name, attr in op.properties.items() if name not in dropped},
             result_types=op.result_types,
         )
         new.location = op.location
@@ -96,16 +123,18 @@ class GemmWithoutAddend(RewritePattern):
 
 
 @irdl_op_definition
-class GemmOp(PfrtOp):
+class GemmOp(EpilogueOp):
     """alpha * a' b' + beta * c, where a' and b' are the matrices or their transposes.
 
     ```mlir
     %y = pfrt.gemm %x, %w, %b {trans_b = true} : (tensor<?x16xf32>, tensor<8x16xf32>, tensor<8xf32>) -> tensor<?x8xf32>
     ```
-    C1: all operands hold elements of one type.
+    C1: all operands hold numbers of one type.
     C2: a and b are matrices.
     C3: the contracted dimensions are equal.
     C4: c broadcasts to the product.
+    C5: the residual, which is added to the sum, has the result's type.
+    C6: the activation is an elementwise op of one operand.
     """
 
     name = "pfrt.gemm"
@@ -119,9 +148,11 @@ class GemmOp(PfrtOp):
     trans_a = flag_property(False)
     trans_b = flag_property(False)
 
+    irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
     assembly_format = (
-        "$a `,` $b (`,` $c^)? custom<ValueNames>($names) attr-dict `:` "
-        "functional-type(operands, results)"
+        "$a `,` $b (`,` $c^)? (`plus` $residual^)? custom<ValueNames>($names) attr-dict "
+        "`:` `(` type($a) `,` type($b) (`,` type($c)^)? `)` (`plus` type($residual)^)? "
+        "`->` type($result)"
     )
 
     def extents(self) -> tuple[int, int, int, int]:
@@ -132,7 +163,9 @@ class GemmOp(PfrtOp):
         return rows, depth, other, columns
 
     def check(self) -> None:
-        require_same_element(self, "C1", self.a, self.b, self.c)
+        require_numbers(self, "C1", self.a, self.b, self.c)
+        require_same_element(self, "C1", self.a, self.b, self.c, self.residual)
+        self.check_activation("C6")
         for value in (self.a, self.b):
             shape = shape_of(value)
             self.require(
@@ -145,6 +178,7 @@ class GemmOp(PfrtOp):
             broadcasts_to(self.c, (rows, columns)),
             f"an addend {None if self.c is None else self.c.type} does not broadcast to the product",
         )
+        self.check_residual("C5")
 
     def infer_types(self) -> Sequence[Attribute]:
         rows, _, _, columns = self.extents()
@@ -157,7 +191,7 @@ class GemmOp(PfrtOp):
         depth = other if depth == DYNAMIC else depth
         if count is None or depth == DYNAMIC:
             return None
-        return 2 * count * depth + (0 if self.c is None else count)
+        return 2 * count * depth + (0 if self.c is None else count) + self.extra_flops()
 
     @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:

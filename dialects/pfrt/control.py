@@ -8,7 +8,6 @@ from typing import Self, cast
 from xdsl.dialects import builtin
 from xdsl.dialects.builtin import (
     LocationAttr,
-    TensorType,
     UnrankedTensorType,
     i64,
 )
@@ -31,9 +30,10 @@ from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp, TensorConstraint, normalize_axis
+from pyflame_rt.dialects.pfrt.constraints import can_be_one
 from pyflame_rt.dialects.pfrt.containers import ValueConstraint
 from pyflame_rt.dialects.pfrt.lattice import compatible, join
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, AnyTensor, tensor, type_of
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, AnyTensor, is_tensor, tensor, type_of
 
 
 @irdl_op_definition
@@ -58,9 +58,10 @@ class YieldOp(IRDLOperation):
 
 
 def _parents() -> tuple[type[IRDLOperation], ...]:
+    from pyflame_rt.dialects.pfrt.fused import FusedOp
     from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp
 
-    return (IfOp, LoopOp, ScanOp, SequenceMapOp)
+    return (FusedOp, IfOp, LoopOp, ScanOp, SequenceMapOp)
 
 
 class ControlOp(PfrtOp):
@@ -83,19 +84,17 @@ def require_one(
     """Require that a value, if given, can hold one element, of that type."""
     if value is None:
         return
-    kind = type_of(value)
-    one = isinstance(kind, UnrankedTensorType) or set(kind.get_shape()) <= {1, DYNAMIC}
+    kind = value.type
     op.require(
         constraint,
-        one and kind.element_type == element,
+        is_tensor(kind) and kind.element_type == element and can_be_one(value),
         f"the {name} must hold one {element}, got {kind}",
     )
 
 
 def require_tensor(op: ControlOp, constraint: str, value: SSAValue) -> None:
     """Require that a value is a tensor."""
-    is_tensor = isinstance(value.type, TensorType | UnrankedTensorType)
-    op.require(constraint, is_tensor, f"needs a tensor, got {value.type}")
+    op.require(constraint, is_tensor(value.type), f"needs a tensor, got {value.type}")
 
 
 def require_carried(

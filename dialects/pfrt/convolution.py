@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from xdsl.dialects.builtin import DenseArrayBase, StringAttr, i64
-from xdsl.ir import Operation, SSAValue
-from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, result_def
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    result_def,
+)
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
+from pyflame_rt.dialects.pfrt import columns
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint, elements
 from pyflame_rt.dialects.pfrt.constraints import (
     int_property,
@@ -18,14 +27,17 @@ from pyflame_rt.dialects.pfrt.constraints import (
     require_rank,
     require_same_element,
     require_shape,
+    string_property,
 )
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
+from pyflame_rt.dialects.pfrt.epilogue import ActivatedOp, EpilogueOp
+from pyflame_rt.dialects.pfrt.heads import known, product
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, tensor, type_of
 from pyflame_rt.dialects.pfrt.windowed import WindowedOp
 from pyflame_rt.kernels.windows import TransposedAxis, transposed_axes
 
 
 @irdl_op_definition
-class ConvOp(WindowedOp):
+class ConvOp(EpilogueOp, WindowedOp):
     """Cross-correlation of x (N x C x spatial) with w (M x C/group x window), plus a bias a feature.
 
     ```mlir
@@ -39,6 +51,9 @@ class ConvOp(WindowedOp):
     C6: all operands hold floats of one type.
     C7: group is at least 1 and divides M; x has group times as many channels as w.
     C8: the bias has M elements.
+    C9: the residual, which is added to the sum, has the result's type.
+    C10: the activation is an elementwise op of one operand.
+    C11: `layout`, that of x, result and residual, is "nchw", "nhwc" or "nc4hw4", and x suits it.
     """
 
     name = "pfrt.conv"
@@ -49,28 +64,39 @@ class ConvOp(WindowedOp):
     result = result_def(TensorConstraint)
     group = int_property(1)
 
+    irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
     assembly_format = (
-        "$x `,` $w (`,` $bias^)? custom<ValueNames>($names) attr-dict `:` "
-        "functional-type(operands, results)"
+        "$x `,` $w (`,` $bias^)? (`plus` $residual^)? custom<ValueNames>($names) attr-dict "
+        "`:` `(` type($x) `,` type($w) (`,` type($bias)^)? `)` (`plus` type($residual)^)? "
+        "`->` type($result)"
     )
 
     @property
     def data(self) -> SSAValue:
-        return self.x
+        # Not by their names, for which the segments are decoded at each access.
+        return self.operands[0]
+
+    @property
+    def weights(self) -> SSAValue:
+        """What slides over the data: w."""
+        return self.operands[1]
 
     @property
     def window(self) -> Shape | None:
-        weights = shape_of(self.w)
+        weights = shape_of(self.weights)
         return None if weights is None else weights[2:]
 
     def check(self) -> None:
-        require_rank(self, "C2", self.w, 3)
+        values = self.operand_slots()
+        require_rank(self, "C2", self.weights, 3)
+        self.check_layout("C11", self.data)
         super().check()
-        require_floats(self, "C6", self.x, self.w, self.bias)
-        require_same_element(self, "C6", self.x, self.w, self.bias)
+        require_floats(self, "C6", *values[:3])
+        require_same_element(self, "C6", *values)
+        self.check_activation("C10")
         group = self.group.value.data
         self.require("C7", group >= 1, f"group must be at least 1, got {group}")
-        x, w = shape_of(self.x), shape_of(self.w)
+        x, w = self.data_shape, shape_of(self.weights)
         if w is None:
             return
         features, channels = w[:2]
@@ -79,23 +105,25 @@ class ConvOp(WindowedOp):
             features == DYNAMIC or features % group == 0,
             f"{group} groups do not divide {features} features",
         )
-        self.require(
-            "C7",
-            x is None or DYNAMIC in (x[1], channels) or x[1] == channels * group,
-            f"{group} groups of {channels} channels, got {self.x.type}",
-        )
-        require_shape(self, "C8", "the bias", self.bias, (features,))
+        fits = x is None or channels == DYNAMIC or self.holds_channels(x[1], channels * group)
+        if not fits:
+            why = f"{group} groups of {channels} channels, got {self.x.type}"
+            self.require("C7", False, why)
+        require_shape(self, "C8", "the bias", values[2], (features,))
+        self.check_residual("C9")
 
     def result_shape(self) -> Shape | None:
-        x, w, sizes = shape_of(self.x), shape_of(self.w), self.output_sizes()
-        return None if x is None or w is None or sizes is None else (x[0], w[0], *sizes)
+        x, w, sizes = self.data_shape, shape_of(self.weights), self.output_sizes()
+        if x is None or w is None or sizes is None:
+            return None
+        return self.in_layout((x[0], w[0], *sizes))
 
     def flops(self) -> int | None:
         """Two for each element of the result and of w's part for one feature, one for the bias."""
         count, w = elements(self.result), shape_of(self.w)
         if count is None or w is None or DYNAMIC in w[1:]:
             return None
-        return count * (2 * math.prod(w[1:]) + (0 if self.bias is None else 1))
+        return count * (2 * math.prod(w[1:]) + (0 if self.bias is None else 1)) + self.extra_flops()
 
 
 class ResolvedPads(RewritePattern):
@@ -122,7 +150,7 @@ class ResolvedPads(RewritePattern):
 
 
 @irdl_op_definition
-class ConvTransposeOp(WindowedOp):
+class ConvTransposeOp(ActivatedOp, WindowedOp):
     """Each element of x (N x C x spatial) spreads w (C x M/group x window); what overlaps is added.
 
     ```mlir
@@ -140,6 +168,8 @@ class ConvTransposeOp(WindowedOp):
     C7: group is at least 1 and divides C; x has as many channels as w.
     C8: the bias has M elements.
     C9: output_padding and output_shape have one entry a spatial axis, at least 0.
+    C10: the activation is an elementwise op of one operand.
+    C11: `layout`, that of x, result and residual, is "nchw", "nhwc" or "nc4hw4", and x suits it.
     """
 
     name = "pfrt.conv_transpose"
@@ -168,19 +198,21 @@ class ConvTransposeOp(WindowedOp):
 
     def check(self) -> None:
         require_rank(self, "C2", self.w, 3)
+        self.check_layout("C11", self.x)
         super().check()
+        self.check_activation("C10")
         require_floats(self, "C6", self.x, self.w, self.bias)
         require_same_element(self, "C6", self.x, self.w, self.bias)
         group = self.group.value.data
         self.require("C7", group >= 1, f"group must be at least 1, got {group}")
-        shape = shape_of(self.x) or shape_of(self.w)
+        shape = self.data_shape or shape_of(self.w)
         for name in ("output_padding", "output_shape"):
             values = ints(getattr(self, name))
             sound = shape is None or len(values) in (0, len(shape) - 2)
             self.require(
                 "C9", sound and min(values, default=0) >= 0, f"{name} cannot be {list(values)}"
             )
-        x, w = shape_of(self.x), shape_of(self.w)
+        x, w = self.data_shape, shape_of(self.w)
         if w is None:
             return
         channels, features = w[:2]
@@ -191,7 +223,7 @@ class ConvTransposeOp(WindowedOp):
         )
         self.require(
             "C7",
-            x is None or DYNAMIC in (x[1], channels) or x[1] == channels,
+            x is None or self.holds_channels(x[1], channels),
             f"weights for {channels} channels, got {self.x.type}",
         )
         features = DYNAMIC if features == DYNAMIC else features * group
@@ -208,7 +240,7 @@ class ConvTransposeOp(WindowedOp):
     def output_sizes(self) -> Shape | None:
         if wanted := ints(self.output_shape):
             return wanted
-        shape, axes = shape_of(self.x), self.transposed_axes()
+        shape, axes = self.data_shape, self.transposed_axes()
         if shape is None or axes is None:
             return None
         return tuple(map(self._transposed_size, axes, shape[2:]))
@@ -224,7 +256,7 @@ class ConvTransposeOp(WindowedOp):
 
     def resolved_axes(self) -> list[tuple[int, int, int]] | None:
         """Pads and output_padding of each axis once nothing else says them; None while unknown."""
-        shape, axes = shape_of(self.x), self.transposed_axes()
+        shape, axes = self.data_shape, self.transposed_axes()
         if axes is None:
             return None
         if self.auto_pad.data == "VALID" and not ints(self.output_shape):
@@ -234,10 +266,11 @@ class ConvTransposeOp(WindowedOp):
         return [axis.resolved(size) for axis, size in zip(axes, shape[2:], strict=True)]
 
     def result_shape(self) -> Shape | None:
-        x, w, sizes = shape_of(self.x), shape_of(self.w), self.output_sizes()
+        x, w, sizes = self.data_shape, shape_of(self.w), self.output_sizes()
         if x is None or w is None or sizes is None:
             return None
-        return (x[0], DYNAMIC if w[1] == DYNAMIC else w[1] * self.group.value.data, *sizes)
+        features = DYNAMIC if w[1] == DYNAMIC else w[1] * self.group.value.data
+        return self.in_layout((x[0], features, *sizes))
 
     def flops(self) -> int | None:
         """Two for each element of x and of w's part for one channel, one a result for the bias."""
@@ -252,4 +285,77 @@ class ConvTransposeOp(WindowedOp):
         return (ResolvedPads(),)
 
 
-OPS: tuple[type[PfrtOp], ...] = (ConvOp, ConvTransposeOp)
+@irdl_op_definition
+class CausalConvWithStateOp(PfrtOp):
+    """Correlation of each channel of x with its own window, which ends at the element; and the end
+    of what was read, to go on from.
+
+    ```mlir
+    %y, %s = pfrt.causal_conv_with_state %x, %w bias(%b : tensor<4xf32>) {activation = "silu"} : tensor<2x4x?xf32>, tensor<4x1x3xf32> -> tensor<2x4x?xf32>, tensor<2x4x2xf32>
+    ```
+    x is (batch, channels, length). Before it comes `past_state`, one element less than the window
+    has, or zeros; the second result is the end of both that is as long. The bias is one a channel.
+    `activation` "silu" or "swish" makes y * sigmoid(y) of y.
+
+    C1: all operands hold floats of one type.
+    C2: the operands' shapes agree; the window is (channels, 1, size), the size at least 1.
+    C3: `activation` is "none", "silu" or "swish".
+    """
+
+    name = "pfrt.causal_conv_with_state"
+
+    x = operand_def(TensorConstraint)
+    w = operand_def(TensorConstraint)
+    bias = opt_operand_def(TensorConstraint)
+    past_state = opt_operand_def(TensorConstraint)
+    result = result_def(TensorConstraint)
+    state = result_def(TensorConstraint)
+    activation = string_property("none")
+
+    irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
+    assembly_format = (
+        "$x `,` $w (`bias` `(` $bias^ `:` type($bias) `)`)?"
+        " (`state` `(` $past_state^ `:` type($past_state) `)`)?"
+        " custom<ValueNames>($names) attr-dict"
+        " `:` type($x) `,` type($w) `->` type($result) `,` type($state)"
+    )
+
+    def check(self) -> None:
+        operands = (self.x, self.w, self.bias, self.past_state)
+        require_floats(self, "C1", *operands)
+        require_same_element(self, "C1", *operands)
+        batch, channels, length, size = self.extents()
+        self.require("C2", size != 0, "the window is empty")
+        past = DYNAMIC if size == DYNAMIC else size - 1
+        require_shape(self, "C2", "x", self.x, (batch, channels, length))
+        require_shape(self, "C2", "the window", self.w, (channels, 1, size))
+        require_shape(self, "C2", "the bias", self.bias, (channels,))
+        require_shape(self, "C2", "the state", self.past_state, (batch, channels, past))
+        name = self.activation.data
+        self.require("C3", name in ("none", "silu", "swish"), f'unknown activation "{name}"')
+
+    def extents(self) -> tuple[int, int, int, int]:
+        """Batch, channels, length and size of the window, as far as they are known."""
+        shapes = (None if v is None else shape_of(v) for v in (self.x, self.w, self.past_state))
+        unknown = (DYNAMIC,) * 3
+        x, w, past = (s if s is not None and len(s) == 3 else unknown for s in shapes)
+        kept = DYNAMIC if past[2] == DYNAMIC else past[2] + 1
+        return known((x[0], past[0])), known((x[1], w[0], past[1])), x[2], known((w[2], kept))
+
+    def infer_types(self) -> Sequence[Attribute]:
+        batch, channels, length, size = self.extents()
+        element = type_of(self.x).element_type
+        past = DYNAMIC if size == DYNAMIC else size - 1
+        return [
+            tensor(element, (batch, channels, length)),
+            tensor(element, (batch, channels, past)),
+        ]
+
+    def flops(self) -> int | None:
+        """Two for each element of the result and of its window."""
+        batch, channels, length, size = self.extents()
+        count = product(batch, channels, length, size)
+        return None if count == DYNAMIC else 2 * count
+
+
+OPS: tuple[type[PfrtOp], ...] = (ConvOp, ConvTransposeOp, CausalConvWithStateOp, *columns.OPS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, f32, i64
 from xdsl.ir import Attribute
@@ -42,6 +42,8 @@ _NUMBER = FloatAttr.constr(EqAttrConstraint(f32)) | IntegerAttr.constr(EqAttrCon
 
 class FeatureOp(UnaryOp):
     """Features, which the last dimension counts, each made into another number."""
+
+    ELEMENTWISE: ClassVar[bool] = False
 
     def check(self) -> None:
         known = dtype_of(self.operand).name in _FEATURES

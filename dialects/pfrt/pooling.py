@@ -23,13 +23,15 @@ from pyflame_rt.dialects.pfrt.constraints import (
     require_rank,
     required_ints_property,
 )
+from pyflame_rt.dialects.pfrt.layouts import LayoutOp
 from pyflame_rt.dialects.pfrt.types import dtype_of, shape_of, tensor, type_of
+from pyflame_rt.dialects.pfrt.unpooling import MaxUnpoolOp
 from pyflame_rt.dialects.pfrt.windowed import WindowedOp
 
 UNARY_FORMAT = "$operand custom<ValueNames>($names) attr-dict `:` type($operand) `->` type($result)"
 
 
-def require_numbers(op: PfrtOp, constraint: str, value: SSAValue) -> None:
+def require_ordered(op: PfrtOp, constraint: str, value: SSAValue) -> None:
     """Require that a value holds integers of 8 bits or more, or floats of 16 or more."""
     takes = dtype_of(value).name in NUMBERS
     op.require(constraint, takes, f"needs ordered numbers, got {value.type}")
@@ -58,8 +60,10 @@ class PoolOp(WindowedOp, ABC):
         return bool(self.ceil_mode)
 
     def result_shape(self) -> Shape | None:
-        shape, sizes = shape_of(self.operand), self.output_sizes()
-        return None if shape is None or sizes is None else (*shape[:2], *sizes)
+        shape, sizes = self.data_shape, self.output_sizes()
+        if shape is None or sizes is None:
+            return None
+        return self.in_layout((*shape[:2], *sizes))
 
     def flops(self) -> int | None:
         """One for each tap of each window."""
@@ -80,13 +84,15 @@ class MaxPoolOp(PoolOp):
     C4: `auto_pad` is "NOTSET", "SAME_UPPER", "SAME_LOWER" or "VALID".
     C5: the window fits into the padded tensor.
     C6: the operand holds ordered numbers.
+    C7: `layout` is "nchw", "nhwc" or "nc4hw4", and the operand suits it.
     """
 
     name = "pfrt.max_pool"
 
     def check(self) -> None:
+        self.check_layout("C7", self.operand)
         super().check()
-        require_numbers(self, "C6", self.operand)
+        require_ordered(self, "C6", self.operand)
 
 
 class UnusedIndices(RewritePattern):
@@ -122,6 +128,7 @@ class MaxPoolWithIndicesOp(PoolOp):
     C5: the window fits into the padded tensor.
     C6: the operand holds ordered numbers.
     C7: `storage_order` is 0 or 1.
+    C8: `layout` is "nchw" or "nhwc"; indices are those of the former.
     """
 
     name = "pfrt.max_pool_with_indices"
@@ -134,8 +141,11 @@ class MaxPoolWithIndicesOp(PoolOp):
     assembly_format = f"{UNARY_FORMAT} `,` type($indices)"
 
     def check(self) -> None:
+        self.check_layout("C8", self.operand)
+        # What fills up the channels would count.
+        self.require("C8", self.data_layout != "nc4hw4", "no indices in the layout nc4hw4")
         super().check()
-        require_numbers(self, "C6", self.operand)
+        require_ordered(self, "C6", self.operand)
         order = self.storage_order.value.data
         self.require("C7", order in (0, 1), f"storage_order is 0 or 1, not {order}")
 
@@ -163,6 +173,7 @@ class AveragePoolOp(PoolOp):
     C4: `auto_pad` is "NOTSET", "SAME_UPPER", "SAME_LOWER" or "VALID".
     C5: the window fits into the padded tensor.
     C6: the operand holds floats.
+    C7: `layout` is "nchw", "nhwc" or "nc4hw4", and the operand suits it.
     """
 
     name = "pfrt.average_pool"
@@ -170,6 +181,7 @@ class AveragePoolOp(PoolOp):
     count_include_pad = flag_property(False)
 
     def check(self) -> None:
+        self.check_layout("C7", self.operand)
         super().check()
         require_floats(self, "C6", self.operand)
 
@@ -188,6 +200,7 @@ class LpPoolOp(PoolOp):
     C5: the window fits into the padded tensor.
     C6: the operand holds floats.
     C7: p is at least 1.
+    C8: `layout` is "nchw", "nhwc" or "nc4hw4", and the operand suits it.
     """
 
     name = "pfrt.lp_pool"
@@ -195,13 +208,14 @@ class LpPoolOp(PoolOp):
     p = int_property(2)
 
     def check(self) -> None:
+        self.check_layout("C8", self.operand)
         super().check()
         require_floats(self, "C6", self.operand)
         p = self.p.value.data
         self.require("C7", p >= 1, f"p must be at least 1, got {p}")
 
 
-class GlobalPoolOp(PfrtOp, ABC):
+class GlobalPoolOp(LayoutOp, ABC):
     """Summarises all spatial axes, which become 1."""
 
     operand = operand_def(TensorConstraint)
@@ -213,8 +227,8 @@ class GlobalPoolOp(PfrtOp, ABC):
         require_rank(self, "C1", self.operand, 3)
 
     def result_shape(self) -> Shape | None:
-        shape = cast(Shape, shape_of(self.operand))
-        return (*shape[:2], *(1,) * len(shape[2:]))
+        shape = cast(Shape, self.nchw_shape(self.operand))
+        return self.in_layout((*shape[:2], *(1,) * len(shape[2:])))
 
     def flops(self) -> int | None:
         """One for each element of the operand."""
@@ -230,11 +244,13 @@ class GlobalAveragePoolOp(GlobalPoolOp):
     ```
     C1: the operand has at least 3 dimensions.
     C2: the operand holds floats.
+    C3: `layout` is "nchw", "nhwc" or "nc4hw4", and the operand suits it.
     """
 
     name = "pfrt.global_average_pool"
 
     def check(self) -> None:
+        self.check_layout("C3", self.operand)
         super().check()
         require_floats(self, "C2", self.operand)
 
@@ -248,13 +264,15 @@ class GlobalMaxPoolOp(GlobalPoolOp):
     ```
     C1: the operand has at least 3 dimensions.
     C2: the operand holds ordered numbers.
+    C3: `layout` is "nchw", "nhwc" or "nc4hw4", and the operand suits it.
     """
 
     name = "pfrt.global_max_pool"
 
     def check(self) -> None:
+        self.check_layout("C3", self.operand)
         super().check()
-        require_numbers(self, "C2", self.operand)
+        require_ordered(self, "C2", self.operand)
 
 
 @irdl_op_definition
@@ -267,6 +285,7 @@ class GlobalLpPoolOp(GlobalPoolOp):
     C1: the operand has at least 3 dimensions.
     C2: the operand holds floats.
     C3: p is at least 1.
+    C4: `layout` is "nchw", "nhwc" or "nc4hw4", and the operand suits it.
     """
 
     name = "pfrt.global_lp_pool"
@@ -274,6 +293,7 @@ class GlobalLpPoolOp(GlobalPoolOp):
     p = int_property(2)
 
     def check(self) -> None:
+        self.check_layout("C4", self.operand)
         super().check()
         require_floats(self, "C2", self.operand)
         p = self.p.value.data
@@ -288,4 +308,5 @@ OPS: tuple[type[PfrtOp], ...] = (
     LpPoolOp,
     MaxPoolOp,
     MaxPoolWithIndicesOp,
+    MaxUnpoolOp,
 )

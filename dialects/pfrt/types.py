@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Any, TypeAlias, cast
+from functools import cache, lru_cache
+from typing import Any, TypeAlias, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,10 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, SSAValue, TypeAttribute
 
 from pyflame_rt import dtypes
-from pyflame_rt.dialects.pfrt.attributes import Strings, StringsAttr, WeightAttr
+from pyflame_rt.dialects.pfrt.attributes import ActivationAttr, Strings, StringsAttr, WeightAttr
 from pyflame_rt.dialects.pfrt.containers import MapType, OptionalType, SequenceType, StringType
+from pyflame_rt.dtypes import STRING
+from pyflame_rt.kernels.epilogue import Activation
 from pyflame_rt.weights import Weight
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -35,10 +37,11 @@ DYNAMIC = builtin.DYNAMIC_INDEX
 DENSE_LIMIT = 1024
 """Constants of up to this many elements are `dense<…>`, larger ones `#pfrt.weight`."""
 
+_FEW = 16
+"""Lists of up to this many integers are made once."""
+
 AnyTensor: TypeAlias = TensorType[Any] | UnrankedTensorType[Any]
 ConstantValue: TypeAlias = DenseIntOrFPElementsAttr[Any] | WeightAttr | StringsAttr
-STRING = np.dtype(object)
-"""The NumPy dtype of tensors of strings, whose elements are `str`."""
 
 
 @cache
@@ -97,6 +100,11 @@ def is_value_type(kind: Attribute) -> bool:
             return False
 
 
+def is_tensor(kind: Attribute) -> TypeGuard[AnyTensor]:
+    """Whether a type is that of a tensor, of known rank or not."""
+    return isinstance(kind, TensorType | UnrankedTensorType)
+
+
 def is_string(kind: Attribute) -> bool:
     """Whether a type is that of a tensor (or buffer) of strings."""
     return getattr(kind, "element_type", None) == StringType()
@@ -104,12 +112,21 @@ def is_string(kind: Attribute) -> bool:
 
 def tensor_of(array: Array) -> TensorType[Any]:
     """The static tensor type of an array."""
-    return TensorType(element_type(array.dtype), array.shape)
+    return _ranked(element_type(array.dtype), array.shape)
 
 
 def tensor(element: Attribute, shape: Sequence[int] | None) -> AnyTensor:
     """`tensor<shape x element>`; unranked when `shape` is None. `DYNAMIC` marks a `?`."""
-    return UnrankedTensorType(element) if shape is None else TensorType(element, shape)
+    if shape is None:
+        return UnrankedTensorType(element)
+    return _ranked(element, tuple(map(int, shape)))
+
+
+@lru_cache(maxsize=4096)
+def _ranked(element: Attribute, shape: tuple[int, ...]) -> TensorType[Any]:
+    # A model has few types and inference asks for them all the time: making one takes longer than
+    # all the rest of it.
+    return TensorType(element, shape)
 
 
 def type_of(value: SSAValue) -> AnyTensor:
@@ -188,7 +205,15 @@ def _strings(value: StringsAttr) -> Array:
 
 
 PropertyValue: TypeAlias = (
-    bool | int | float | str | tuple[int, ...] | tuple[str, ...] | np.dtype[Any] | Array
+    bool
+    | int
+    | float
+    | str
+    | tuple[int, ...]
+    | tuple[str, ...]
+    | np.dtype[Any]
+    | Array
+    | Activation
 )
 """Python form of a property: what builders take and kernels get."""
 
@@ -201,21 +226,38 @@ def to_property(value: PropertyValue) -> Attribute:
     """
     match value:
         case bool():
-            return IntegerAttr(int(value), 1)
+            return _integer(int(value), 1)
         case int():
-            return IntegerAttr(value, 64)
+            return _integer(int(value), 64)
         case float():
             return FloatAttr(value, builtin.f32)
         case str():
             return StringAttr(value)
         case np.dtype():
             return element_type(value)
+        case Activation():
+            properties = {name: to_property(item) for name, item in value.properties.items()}
+            return ActivationAttr.of(value.op, properties)
         case np.ndarray():
             return constant_attr(value)
         case _:
             if value and isinstance(value[0], str):
                 return ArrayAttr([StringAttr(cast(str, item)) for item in value])
-            return DenseArrayBase.from_list(builtin.i64, cast(Sequence[int], value))
+            return _integers(tuple(map(int, cast(Sequence[int], value))))
+
+
+@lru_cache(maxsize=1024)
+def _integer(value: int, width: int) -> IntegerAttr[Any]:
+    return IntegerAttr(value, width)
+
+
+def _integers(values: tuple[int, ...]) -> DenseArrayBase[Any]:
+    return _few(values) if len(values) <= _FEW else DenseArrayBase.from_list(builtin.i64, values)
+
+
+@lru_cache(maxsize=1024)
+def _few(values: tuple[int, ...]) -> DenseArrayBase[Any]:
+    return DenseArrayBase.from_list(builtin.i64, values)
 
 
 def from_property(attr: Attribute) -> PropertyValue:
@@ -239,6 +281,8 @@ def from_property(attr: Attribute) -> PropertyValue:
             return attr.data.array
         case StringsAttr():
             return _strings(attr)
+        case ActivationAttr():
+            return Activation(attr.op.data, from_properties(attr.properties.data))
         case DenseIntOrFPElementsAttr():
             return cast(Array, constant_array(cast(ConstantValue, attr)))
         case _:

@@ -8,19 +8,20 @@ from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, i64
 from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
-from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape
+from pyflame_rt.dialects.pfrt.base import Shape
 from pyflame_rt.dialects.pfrt.constraints import (
     ints,
     ints_property,
     require_rank,
     string_property,
 )
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
+from pyflame_rt.dialects.pfrt.layouts import LayoutOp
+from pyflame_rt.dialects.pfrt.types import DYNAMIC
 from pyflame_rt.kernels.windows import AUTO_PADS, WindowAxis, window_axes
 
 
-class WindowedOp(PfrtOp, ABC):
-    """Slides a window over the spatial axes of an N x C x spatial tensor.
+class WindowedOp(LayoutOp, ABC):
+    """Slides a window over the spatial axes of an N x C x spatial tensor, in whatever layout.
 
     An empty list property means ONNX's default: strides and dilations 1, pads 0. `pads` counts
     only while `auto_pad` is "NOTSET".
@@ -43,6 +44,11 @@ class WindowedOp(PfrtOp, ABC):
         """The tensor under the window."""
 
     @property
+    def data_shape(self) -> Shape | None:
+        """The shape of the tensor under the window as N x C x spatial."""
+        return self.nchw_shape(self.data)
+
+    @property
     @abstractmethod
     def window(self) -> Shape | None:
         """Taps of the window along each spatial axis; None when not even the rank is known."""
@@ -54,16 +60,14 @@ class WindowedOp(PfrtOp, ABC):
 
     def check(self) -> None:
         require_rank(self, "C1", self.data, 3)
-        shape, window = shape_of(self.data), self.window
+        shape, window = self.data_shape, self.window
         rank = len(window) if window is not None else None if shape is None else len(shape) - 2
         lists = {"strides": ints(self.strides), "dilations": ints(self.dilations)}
         if window is not None:
             lists["window"] = window
-            self.require(
-                "C2",
-                shape is None or len(shape) == len(window) + 2,
-                f"a window of {len(window)} axes does not slide over {self.data.type}",
-            )
+            if shape is not None and len(shape) != len(window) + 2:
+                why = f"a window of {len(window)} axes does not slide over {self.data.type}"
+                self.require("C2", False, why)
         pads = ints(self.pads)
         for name, values in (*lists.items(), ("pads", pads)):
             wanted = rank if name != "pads" or rank is None else 2 * rank
@@ -73,11 +77,9 @@ class WindowedOp(PfrtOp, ABC):
                 f"{name} needs {wanted} entries, got {len(values)}",
             )
             least = 0 if name == "pads" else 1
-            self.require(
-                "C3",
-                all(value >= least or value == DYNAMIC for value in values),
-                f"{name} must be at least {least}, got {list(values)}",
-            )
+            if any(value < least and value != DYNAMIC for value in values):
+                why = f"{name} must be at least {least}, got {list(values)}"
+                self.require("C3", False, why)
         mode = self.auto_pad.data
         self.require(
             "C4", mode in AUTO_PADS, f'auto_pad is one of {", ".join(AUTO_PADS)}, not "{mode}"'
@@ -93,7 +95,7 @@ class WindowedOp(PfrtOp, ABC):
 
     def output_sizes(self) -> Shape | None:
         """Positions of the window along each spatial axis; None when their number is unknown."""
-        shape, axes = shape_of(self.data), self.window_axes()
+        shape, axes = self.data_shape, self.window_axes()
         if shape is None or axes is None:
             return None
         return tuple(map(self._output_size, axes, shape[2:]))
@@ -102,7 +104,7 @@ class WindowedOp(PfrtOp, ABC):
         """The `pads` that `auto_pad` comes to, empty for none; None while sizes are unknown."""
         if self.auto_pad.data == "VALID":
             return ()
-        shape, axes = shape_of(self.data), self.window_axes()
+        shape, axes = self.data_shape, self.window_axes()
         if shape is None or axes is None:
             return None
         if DYNAMIC in (*shape[2:], *(axis.kernel for axis in axes)):

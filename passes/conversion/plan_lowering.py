@@ -25,6 +25,7 @@ from pyflame_rt.dialects.pfrt import control
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.control import ControlOp
 from pyflame_rt.dialects.pfrt.data import ConstantOfShapeOp, ConstantOp
+from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp
 from pyflame_rt.dialects.pfrt.types import (
     numpy_dtype,
@@ -32,6 +33,7 @@ from pyflame_rt.dialects.pfrt.types import (
 from pyflame_rt.dialects.plan import algorithms, ops
 from pyflame_rt.dialects.plan.algorithms import Algorithm
 from pyflame_rt.dialects.plan.ops import is_static
+from pyflame_rt.dialects.rewriting import failed
 from pyflame_rt.passes.conversion.plan_iteration import lower_scan, lower_sequence_map
 from pyflame_rt.passes.conversion.plan_scope import (
     Buffer,
@@ -81,6 +83,8 @@ class FunctionLowering:
                 self._lower_constant(scope, op, op.value)
             case ConstantOfShapeOp() if (splat := _splat(op)) is not None:
                 self._lower_constant(scope, op, splat)
+            case FusedOp():
+                self._lower_fused(scope, op)
             case ControlOp():
                 self._lower_control(scope, op)
             case PfrtOp() if not _all_static(op):
@@ -189,6 +193,14 @@ class FunctionLowering:
         add_call(scope, "copy", [buffer.value], into=[new], location=location)
         return new
 
+    def _lower_fused(self, scope: Scope, op: FusedOp) -> None:
+        """The ops of the region, one after the other."""
+        for argument, value in zip(op.body.block.args, op.inputs, strict=True):
+            scope.buffers[argument] = scope.buffer(value)
+        for inner in op.ops:
+            self.lower_op(scope, inner)
+        define(scope, op, [scope.buffer(value) for value in control.yielded(op.body)])
+
     def _lower_control(self, scope: Scope, op: ControlOp) -> None:
         kinds = [buffer_type(kind) for kind in op.result_types]
         match op:
@@ -212,7 +224,7 @@ class FunctionLowering:
                 body = Region(self._lower_block(op.body.block, scope))
                 new = ops.LoopOp.get(trip, condition, carried, kinds, body)
             case _:
-                raise NotImplementedError(op.name)
+                raise failed(op, "control flow of this kind has no plan")
         add_op(scope, new, op.location)
         define(scope, op, [Buffer(value, late=True, leaves=True) for value in new.results])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from xdsl.dialects.builtin import (
@@ -24,11 +25,17 @@ def buffer_type(kind: Attribute) -> Attribute:
     match kind:
         case TensorType():
             ranked = cast("TensorType[Any]", kind)
-            return MemRefType(ranked.element_type, ranked.get_shape())
+            return _ranked(ranked.element_type, ranked.get_shape())
         case UnrankedTensorType():
             return UnrankedMemRefType.from_type(cast("UnrankedTensorType[Any]", kind).element_type)
         case _:
             return kind
+
+
+@lru_cache(maxsize=4096)
+def _ranked(element: Attribute, shape: tuple[int, ...]) -> MemRefType[Any]:
+    # Making one takes as long as lowering the rest of an op, and a model has few of them.
+    return MemRefType(element, shape)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ FAMILIES = (
     "features",
     "image",
     "indexing",
+    "layouts",
     "linear_algebra",
     "linear_models",
     "loss",

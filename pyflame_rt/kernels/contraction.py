@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyflame_rt.kernels.einsum import einsum
+from pyflame_rt.kernels.epilogue import with_epilogue
 from pyflame_rt.kernels.numerics import rounding_once
 
 Array = npt.NDArray[Any]
@@ -16,11 +17,18 @@ __all__ = ["einsum", "gemm", "matmul"]
 
 
 @rounding_once
-def matmul(a: Array, b: Array) -> Array:
-    """NumPy's `a @ b`: vectors, matrices, and batches of matrices that broadcast."""
+def _product(a: Array, b: Array) -> Array:
     return np.matmul(a, b)
 
 
+@with_epilogue(3)
+def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """NumPy's `a @ b`: vectors, matrices, and batches of matrices that broadcast. Plus a bias."""
+    product = _product(a, b)
+    return product if bias is None else np.asarray(product + bias, product.dtype)
+
+
+@with_epilogue(3)
 @rounding_once
 def gemm(
     a: Array,

@@ -9,15 +9,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyflame_rt.kernels.numerics import rounding_once
+from pyflame_rt.kernels.activation import swish
+from pyflame_rt.kernels.columns import col2_im, deform_conv
+from pyflame_rt.kernels.epilogue import with_epilogue
+from pyflame_rt.kernels.layouts import in_any_layout, of_scale
+from pyflame_rt.kernels.numerics import rounding_once, widened
 from pyflame_rt.kernels.sizes import check_size
 from pyflame_rt.kernels.windows import sliding, transposed_axes, window_axes
 
 Array = npt.NDArray[Any]
 
-__all__ = ["conv", "conv_transpose"]
+__all__ = ["causal_conv_with_state", "col2_im", "conv", "conv_transpose", "deform_conv"]
 
 
+def _of_groups(w: Array, _bias: Array | None = None, *, group: int = 1, **_properties: Any) -> int:
+    """The channels that the weights of a convolution take."""
+    return w.shape[1] * group
+
+
+@with_epilogue(3)
+@in_any_layout(_of_groups)
 @rounding_once
 def conv(
     x: Array,
@@ -51,6 +62,8 @@ def conv(
     return y if bias is None else y + bias.reshape(-1, *(1,) * rank)
 
 
+@with_epilogue(3)
+@in_any_layout(of_scale)
 @rounding_once
 def conv_transpose(
     x: Array,
@@ -97,3 +110,27 @@ def conv_transpose(
         y[(..., *where)] += parts[(slice(None), slice(None), *tap)]
     y = y[(..., *map(slice, begins, ends))]
     return y if bias is None else y + bias.reshape(-1, *(1,) * len(kernel))
+
+
+def causal_conv_with_state(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    past_state: Array | None = None,
+    *,
+    activation: str = "none",
+) -> tuple[Array, Array]:
+    """Correlation of each channel with its own window, the past before it; and the end of both."""
+    if x.ndim != 3 or w.ndim != 3 or w.shape[:2] != (x.shape[1], 1) or w.shape[2] == 0:
+        raise ValueError(f"windows of {list(w.shape)} do not suit {list(x.shape)}")
+    channels, length = x.shape[1:]
+    shape = (x.shape[0], channels, w.shape[2] - 1)
+    past = np.zeros(shape, x.dtype) if past_state is None else past_state
+    if past.shape != shape:
+        raise ValueError(f"a state of {list(past.shape)}, not {list(shape)}")
+    whole = np.concatenate((past, x), axis=2)
+    y = conv(widened(whole), widened(w), widened(bias), group=channels)
+    if activation != "none":
+        y = swish(y, alpha=1.0)
+    with np.errstate(over="ignore"):
+        return y.astype(x.dtype, copy=False), whole[:, :, length:]

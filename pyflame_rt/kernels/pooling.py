@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyflame_rt.kernels.layouts import in_any_layout, of_lanes
 from pyflame_rt.kernels.numerics import lowest, rounding_once
-from pyflame_rt.kernels.windows import WindowAxis, sliding, window_axes
+from pyflame_rt.kernels.sizes import check_size, optional_integers
+from pyflame_rt.kernels.windows import WindowAxis, sliding, unpooled_sizes, window_axes
 
 Array = npt.NDArray[Any]
 
 __all__ = [
     "average_pool", "global_average_pool", "global_lp_pool", "global_max_pool", "lp_pool",
-    "max_pool", "max_pool_with_indices",
+    "max_pool", "max_pool_with_indices", "max_unpool",
 ]  # fmt: skip
 
 
+@in_any_layout(of_lanes)
 def max_pool(
     x: Array,
     *,
@@ -35,6 +38,7 @@ def max_pool(
     return np.max(sliding(x, axes, lowest(x.dtype)), axis=_kernel_dims(axes))
 
 
+@in_any_layout(of_lanes)
 def max_pool_with_indices(
     x: Array,
     *,
@@ -72,6 +76,38 @@ def max_pool_with_indices(
     return best.reshape(indices.shape), indices
 
 
+def max_unpool(
+    x: Array,
+    indices: Array,
+    output_shape_value: Array | None = None,
+    *,
+    output_shape: Sequence[int] | None = None,
+    kernel_shape: Sequence[int],
+    strides: Sequence[int] = (),
+    pads: Sequence[int] = (),
+) -> Array:
+    """x at the indices of the flattened least tensor that a pool makes it of, in a corner of zeros.
+
+    As in ONNX's reference: output_shape says how large the result is, not what the indices mean.
+    """
+    if indices.shape != x.shape:
+        raise ValueError(f"indices of shape {list(indices.shape)} for {list(x.shape)}")
+    least = [*x.shape[:2], *unpooled_sizes(x.shape[2:], kernel_shape, strides, pads)]
+    wanted = optional_integers(output_shape, output_shape_value, "output_shape") or least
+    if len(wanted) != len(least) or any(a < b for a, b in zip(wanted, least, strict=True)):
+        raise ValueError(f"the output shape {wanted} is less than {least}")
+    check_size(wanted, x.dtype)
+    check_size(least, x.dtype)
+    flat = np.zeros(math.prod(least), x.dtype)
+    if indices.size and (indices.min() < 0 or indices.max() >= flat.size):
+        raise ValueError(f"an index is outside the {flat.size} elements")
+    flat[indices.reshape(-1)] = x.reshape(-1)
+    y = np.zeros(wanted, x.dtype)
+    y[tuple(map(slice, least))] = flat.reshape(least)
+    return y
+
+
+@in_any_layout(of_lanes)
 @rounding_once
 def average_pool(
     x: Array,
@@ -95,6 +131,7 @@ def average_pool(
     return sliding(x, axes, 0).sum(axis=_kernel_dims(axes)) / counts.astype(x.dtype)
 
 
+@in_any_layout(of_lanes)
 @rounding_once
 def lp_pool(
     x: Array,
@@ -112,6 +149,7 @@ def lp_pool(
     return _lp_norm(sliding(x, axes, 0), _kernel_dims(axes), p)
 
 
+@in_any_layout(of_lanes)
 @rounding_once
 def global_average_pool(x: Array) -> Array:
     """Mean over the spatial axes, which become 1."""
@@ -119,11 +157,13 @@ def global_average_pool(x: Array) -> Array:
     return x.sum(axis=axes, keepdims=True) / np.prod(x.shape[2:], dtype=x.dtype)
 
 
+@in_any_layout(of_lanes)
 def global_max_pool(x: Array) -> Array:
     """Maximum over the spatial axes, which become 1."""
     return np.max(x, axis=tuple(range(2, x.ndim)), keepdims=True, initial=lowest(x.dtype))
 
 
+@in_any_layout(of_lanes)
 @rounding_once
 def global_lp_pool(x: Array, *, p: int = 2) -> Array:
     """(sum |x|^p)^(1/p) over the spatial axes, which become 1."""

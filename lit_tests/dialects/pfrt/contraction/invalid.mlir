@@ -69,3 +69,38 @@ func.func @f(%a: tensor<1x3xf32>, %b: tensor<3x2xf32>, %c: tensor<4x2xf32>) {
   func.return
 }
 // CHECK: pfrt.gemm: C4: an addend tensor<4x2xf32> does not broadcast to the product
+
+// -----
+
+// A bias has an element for each column.
+%a, %b, %c = "test.op"() : () -> (tensor<2x4xf32>, tensor<4x8xf32>, tensor<4xf32>)
+%y = pfrt.matmul %a, %b bias %c : tensor<2x4xf32>, tensor<4x8xf32> bias tensor<4xf32> -> tensor<2x8xf32>
+// CHECK: pfrt.matmul: C4: the bias must be tensor<8xf32>, got tensor<4xf32>
+
+// -----
+
+// A residual has the result's shape.
+%a, %b, %c = "test.op"() : () -> (tensor<2x4xf32>, tensor<4x8xf32>, tensor<8xf32>)
+%y = pfrt.matmul %a, %b plus %c : tensor<2x4xf32>, tensor<4x8xf32> plus tensor<8xf32> -> tensor<2x8xf32>
+// CHECK: pfrt.matmul: C5: the residual is a tensor<8xf32>, the result a tensor<2x8xf32>
+
+// -----
+
+// An activation is elementwise.
+%a, %b = "test.op"() : () -> (tensor<2x4xf32>, tensor<4x8xf32>)
+%y = pfrt.matmul %a, %b {activation = #pfrt.activation<"softmax">} : tensor<2x4xf32>, tensor<4x8xf32> -> tensor<2x8xf32>
+// CHECK: pfrt.matmul: C6: the activation: "softmax" is no elementwise op
+
+// -----
+
+// A residual of a gemm has the result's shape.
+%a, %b, %c = "test.op"() : () -> (tensor<2x4xf32>, tensor<4x8xf32>, tensor<8xf32>)
+%y = pfrt.gemm %a, %b plus %c : (tensor<2x4xf32>, tensor<4x8xf32>) plus tensor<8xf32> -> tensor<2x8xf32>
+// CHECK: pfrt.gemm: C5: the residual is a tensor<8xf32>, the result a tensor<2x8xf32>
+
+// -----
+
+// An activation takes one operand.
+%a, %b = "test.op"() : () -> (tensor<2x4xf32>, tensor<4x8xf32>)
+%y = pfrt.gemm %a, %b {activation = #pfrt.activation<"add">} : (tensor<2x4xf32>, tensor<4x8xf32>) -> tensor<2x8xf32>
+// CHECK: pfrt.gemm: C6: the activation: pfrt.add takes more than one operand

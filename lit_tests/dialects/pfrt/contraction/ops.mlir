@@ -43,3 +43,15 @@ func.func @dead(%a: tensor<4x4xf32>) {
   %y = pfrt.matmul %a, %a : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
   func.return
 }
+
+// -----
+
+// A product with all that may follow it: bias, residual, activation.
+func.func @epilogue(%a: tensor<?x4xf32>, %b: tensor<4x8xf32>, %c: tensor<8xf32>, %r: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  %y = pfrt.matmul %a, %b bias %c plus %r as "y" {activation = #pfrt.activation<"relu">} : tensor<?x4xf32>, tensor<4x8xf32> bias tensor<8xf32> plus tensor<?x8xf32> -> tensor<?x8xf32>
+  %z = pfrt.gemm %a, %b plus %r {activation = #pfrt.activation<"leaky_relu", {alpha = 5.000000e-01 : f32}>} : (tensor<?x4xf32>, tensor<4x8xf32>) plus tensor<?x8xf32> -> tensor<?x8xf32>
+  func.return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+}
+// CHECK-LABEL: @epilogue
+// CHECK-NEXT: pfrt.matmul %a, %b bias %c plus %r as "y" {activation = #pfrt.activation<"relu">} :
+// CHECK-NEXT: pfrt.gemm %a, %b plus %r {activation = #pfrt.activation<"leaky_relu", {alpha = 5.000000e-01 : f32}>} :

@@ -129,7 +129,7 @@ pfrt.loop trip(%m) -> () {
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   pfrt.yield %x : tensor<4xf32>
 }
-// CHECK: 'pfrt.yield' expects parent op to be one of 'pfrt.if', 'pfrt.loop'
+// CHECK: 'pfrt.yield' expects parent op to be one of 'pfrt.fused', 'pfrt.if', 'pfrt.loop'
 
 // -----
 

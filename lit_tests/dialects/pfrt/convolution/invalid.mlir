@@ -150,3 +150,24 @@ func.func @f(%x: tensor<1x1x5xf32>, %w: tensor<1x1x3xf32>) {
   func.return
 }
 // CHECK: pfrt.conv: result 0 is declared tensor<1x1x3xf32>, but its operands give tensor<1x1x2xf32>
+
+// -----
+
+// A residual has the result's shape.
+%x, %w, %r = "test.op"() : () -> (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>, tensor<1x3x4x1xf32>)
+%y = pfrt.conv %x, %w plus %r : (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>) plus tensor<1x3x4x1xf32> -> tensor<1x3x4x4xf32>
+// CHECK: pfrt.conv: C9: the residual is a tensor<1x3x4x1xf32>, the result a tensor<1x3x4x4xf32>
+
+// -----
+
+// An activation has only properties that its op has.
+%x, %w = "test.op"() : () -> (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>)
+%y = pfrt.conv %x, %w {activation = #pfrt.activation<"relu", {alpha = 1.000000e+00 : f32}>} : (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>) -> tensor<1x3x4x4xf32>
+// CHECK: pfrt.conv: C10: the activation:
+
+// -----
+
+// An activation keeps the type.
+%x, %w = "test.op"() : () -> (tensor<1x2x4x4xf32>, tensor<2x3x1x1xf32>)
+%y = pfrt.conv_transpose %x, %w {activation = #pfrt.activation<"is_nan">} : (tensor<1x2x4x4xf32>, tensor<2x3x1x1xf32>) -> tensor<1x3x4x4xf32>
+// CHECK: pfrt.conv_transpose: C10: the activation:

@@ -14,6 +14,20 @@ func.func @axis(%x: tensor<?x2x3xf32>, %s: tensor<3xf32>) -> (tensor<?x2x3xf32>,
 
 // -----
 
+// The same of those that are used less often.
+func.func @rare(%x: tensor<2x3xf32>, %s: tensor<3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) {
+  %a = pfrt.hardmax %x : tensor<2x3xf32> -> tensor<2x3xf32>
+  %b = pfrt.lp_normalization %x {p = 1 : i64} : tensor<2x3xf32> -> tensor<2x3xf32>
+  %c = pfrt.rms_normalization %x, %s : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  func.return %a, %b, %c : tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>
+}
+// CHECK-LABEL: @rare
+// CHECK-NEXT:    pfrt.hardmax %x {axis = 1 : i64}
+// CHECK-NEXT:    pfrt.lp_normalization %x {p = 1 : i64, axis = 1 : i64}
+// CHECK-NEXT:    pfrt.rms_normalization %x, %s {axis = 1 : i64}
+
+// -----
+
 // While the rank is unknown, so is the axis.
 func.func @unknown_rank(%x: tensor<*xf32>) -> tensor<*xf32> {
   %a = pfrt.softmax %x : tensor<*xf32> -> tensor<*xf32>
