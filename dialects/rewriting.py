@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from xdsl.dialects.builtin import UnknownLoc
 from xdsl.ir import Operation, SSAValue
@@ -82,3 +85,60 @@ def failed(op: Operation, why: str, *, hint: str | None = None) -> PassFailed:
 def verify_failed(op: Operation, error: VerifyException) -> PassFailed:
     """A verifier's complaint as our error: one line, without xDSL's notes."""
     return failed(op, str(error).splitlines()[0].removeprefix(f"{op.name}: "))
+
+
+@dataclass(frozen=True)
+class Declined:
+    """A candidate that a pass turned down: the op, described, and the reason."""
+
+    op: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.op}: {self.why}"
+
+
+class Explanation:
+    """What passes turned down while it was asked for, by `explaining`."""
+
+    def __init__(self) -> None:
+        self._declined: dict[Declined, None] = {}
+
+    def add(self, declined: Declined) -> None:
+        """Note a candidate, once."""
+        self._declined[declined] = None
+
+    def take(self) -> tuple[Declined, ...]:
+        """What was noted since the last call, in order."""
+        taken = tuple(self._declined)
+        self._declined.clear()
+        return taken
+
+
+_EXPLANATION: ContextVar[Explanation | None] = ContextVar("explanation", default=None)
+
+
+@contextmanager
+def explaining() -> Generator[Explanation]:
+    """Note what passes decline while the context lasts, in this thread; ask after each pass.
+
+    ```python
+    with explaining() as explanation:
+        pipelines.run(ctx, module, passes, after=lambda p, m: show(p.name, explanation.take()))
+    ```
+    """
+    explanation = Explanation()
+    token = _EXPLANATION.set(explanation)
+    try:
+        yield explanation
+    finally:
+        _EXPLANATION.reset(token)
+
+
+def declined(op: Operation, why: str) -> None:
+    """Say why a pass turns down a candidate, if anybody asks (see `explaining`).
+
+    `why` completes "not rewritten, because …": `pfrt.exp "e" is also used by pfrt.add`.
+    """
+    if (explanation := _EXPLANATION.get()) is not None:
+        explanation.add(Declined(describe(op), why))
