@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,15 +18,18 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter
 from xdsl.traits import ConstantLike, HasFolder, is_side_effect_free
 
+from pyflame_rt.dialects.pfrt import operations
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import (
     ConstantOperandToProperty,
     PfrtOp,
     constant_of,
+    elements,
 )
 from pyflame_rt.dialects.pfrt.control import ControlOp
-from pyflame_rt.dialects.pfrt.data import ConstantOp
+from pyflame_rt.dialects.pfrt.data import ConstantOp, ShapeOp, SizeOp
 from pyflame_rt.dialects.pfrt.lattice import compatible
+from pyflame_rt.dialects.pfrt.names import op_name_of
 from pyflame_rt.dialects.pfrt.types import (
     ConstantValue,
     from_properties,
@@ -45,6 +49,13 @@ _BOUNDED = frozenset(("pfrt.compress", "pfrt.non_zero", "pfrt.unique"))
 """Ops whose results, of unknown shape, hold at most eight bytes a dimension for each element."""
 
 
+_EXPENSIVE_FLOPS = 1 << 26
+"""Work from which an op of constants may be expensive: some tens of milliseconds of its kernel."""
+
+_EXPENSIVE_REUSE = 16
+"""Operations per element read or written from which it is: movement and elementwise ops do one."""
+
+
 @dataclass(frozen=True)
 class PfrtFoldConstantsPass(ModulePass):
     """Replaces ops of constant operands by their results, which their kernels compute.
@@ -55,6 +66,8 @@ class PfrtFoldConstantsPass(ModulePass):
     Types are refined on the way, as by `pfrt-infer-shapes`: a folded shape makes later ones known.
     Constants that nothing uses any more are removed. An op that cannot be computed is an error,
     unless it is in a region that perhaps never runs. Weights that are not at hand stay.
+    Something in `exclude` that is not in the module is a warning: an earlier pass may have removed
+    it.
     """
 
     name = "pfrt-fold-constants"
@@ -62,10 +75,18 @@ class PfrtFoldConstantsPass(ModulePass):
     max_bytes: int = 64 * 1024 * 1024
     """A result that is larger than this and than its operands together is not folded."""
 
+    fold_shape_ops: bool = True
+    """Whether the shape and the size of a static tensor are folded; canonicalization does it too."""
+
+    fold_expensive_ops: bool = False
+    """Whether also those ops of constants are folded that take long to compute: more than 2^26
+    operations, and more than 16 for each element they touch, as large matmuls and convolutions."""
+
     exclude: tuple[str, ...] = ()
-    """Names of values that are to stay computed at run time."""
+    """What is to stay computed at run time: names of values, and op types (`Cast`, `pfrt.cast`)."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        self._warn_of_unknown(op)
         for function in functions(op):
             for block in function.body.blocks:
                 self._fold_block(ctx, block)
@@ -86,8 +107,32 @@ class PfrtFoldConstantsPass(ModulePass):
             if op.regions:
                 infer_op(op)
 
+    def _warn_of_unknown(self, module: ModuleOp) -> None:
+        unknown = set(self.exclude)
+        if not unknown:
+            return
+        for op in module.walk():
+            if isinstance(op, PfrtOp):
+                unknown.difference_update(_excluding_names(op))
+        unknown.difference_update(
+            item
+            for item in tuple(unknown)
+            if op_name_of(item) in operations() or item in operations()
+        )
+        for item in sorted(unknown):
+            warnings.warn(f'{self.name}: nothing is called "{item}" in exclude', stacklevel=2)
+
+    def _is_excluded(self, op: PfrtOp) -> bool:
+        if isinstance(op, ShapeOp | SizeOp) and not self.fold_shape_ops:
+            return True
+        if not self.exclude:
+            return False
+        return any(
+            item in _excluding_names(op) or op_name_of(item) == op.name for item in self.exclude
+        )
+
     def _fold(self, ctx: Context, op: PfrtOp) -> None:
-        if op.names is not None and not set(self.exclude).isdisjoint(op.names.data):
+        if self._is_excluded(op):
             return
         folded = _fold_by_rule(op)
         folded = self._evaluate(op) if folded is None else folded
@@ -115,6 +160,8 @@ class PfrtFoldConstantsPass(ModulePass):
         present = [array for array in arrays if array is not None]
         if kernel is None or not self._fits(op, present):
             return None
+        if not self.fold_expensive_ops and _is_expensive(op, present):
+            return None
         try:
             with np.errstate(all="ignore"):
                 outcome = kernel(*arrays, **from_properties(op.kernel_properties()))
@@ -140,6 +187,19 @@ class PfrtFoldConstantsPass(ModulePass):
             )
         sizes = [numpy_dtype(type_of(result).element_type).itemsize for result in op.results]
         return sum(math.prod(s or ()) * n for s, n in zip(shapes, sizes, strict=True)) <= limit
+
+
+def _excluding_names(op: PfrtOp) -> tuple[str, ...]:
+    """What an op can be excluded by, besides its ONNX type."""
+    return (op.name, *(name for name in (op.names.data if op.names is not None else ()) if name))
+
+
+def _is_expensive(op: PfrtOp, operands: Sequence[Array]) -> bool:
+    flops = op.flops()
+    if flops is None or flops <= _EXPENSIVE_FLOPS:
+        return False
+    touched = sum(array.size for array in operands) + sum(elements(r) or 0 for r in op.results)
+    return flops > _EXPENSIVE_REUSE * touched
 
 
 def _held_bytes(array: Array) -> int:

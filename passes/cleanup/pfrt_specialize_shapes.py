@@ -22,7 +22,7 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.passes import ModulePass
 
 from pyflame_rt.dialects.pfrt.lattice import merge
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, tensor, type_of
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, is_tensor, tensor, type_of
 from pyflame_rt.errors import PassFailed
 from pyflame_rt.passes.shape_inference import functions, infer_module, set_type
 
@@ -120,7 +120,7 @@ class PfrtSpecializeShapesPass(ModulePass):
         return sizes
 
     def _require_tensor(self, name: str, argument: SSAValue) -> None:
-        if not isinstance(argument.type, TensorType | UnrankedTensorType):
+        if not is_tensor(argument.type):
             raise self._failed(f'input "{name}" is a {argument.type}, not a tensor')
 
     def _unknown(self, what: str, name: str, known: Sequence[str]) -> PassFailed:

@@ -1,0 +1,1 @@
+"""Patterns of the passes that simplify, by what they are about."""
