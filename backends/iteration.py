@@ -9,13 +9,12 @@ import numpy as np
 
 from pyflame_rt.backends.runtime import Array, ArrayType
 from pyflame_rt.dialects.pfrt.types import DYNAMIC
+from pyflame_rt.kernels.sizes import one_number
 
 
 def is_true(condition: Array) -> bool:
     """The condition of an if or loop. Raises ValueError unless it holds one element."""
-    if condition.size != 1:
-        raise ValueError(f"the condition must hold one element, got shape {list(condition.shape)}")
-    return bool(condition.reshape(-1)[0])
+    return bool(one_number(condition, "the condition must hold one element"))
 
 
 def run_loop(
@@ -30,11 +29,9 @@ def run_loop(
     `body` maps iteration, condition and carried values to the next condition, the next carried
     values and one element of each scan output, whose declared types are `scans`.
     """
-    if trip_count is not None and trip_count.size != 1:
-        raise ValueError(
-            f"the trip count must hold one element, got shape {list(trip_count.shape)}"
-        )
-    limit = None if trip_count is None else int(trip_count.reshape(-1)[0])
+    limit = None
+    if trip_count is not None:
+        limit = int(one_number(trip_count, "the trip count must hold one element"))
     proceed = np.array(True) if condition is None else condition
     values: Sequence[Array] = carried
     parts: list[list[Array]] = [[] for _ in scans]
@@ -50,6 +47,9 @@ def run_loop(
 
 def _stacked(parts: list[Array], kind: ArrayType) -> Array:
     if parts:
+        if len(shapes := {part.shape for part in parts}) > 1:
+            several = [list(shape) for shape in sorted(shapes)]
+            raise ValueError(f"what it stacks has different shapes: {several}")
         return np.stack(parts)
     # What the loop would have yielded is known only as far as its type says.
     dims = [0 if d == DYNAMIC else d for d in kind.shape or ()]

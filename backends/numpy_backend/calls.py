@@ -70,6 +70,10 @@ class Call:
         """What `make` derives from constants; done once for all frames."""
         return self.invoke.packed(key, make)
 
+    def in_layout(self, layout: str) -> bool:
+        """Whether the data lies so; where the op says nothing, it is "nchw"."""
+        return self.params.get("layout", "nchw") == layout
+
     def one_dtype(self) -> bool:
         """Whether all inputs and outputs have the same element type."""
         kinds = (*self.input_types, *self.into_types)

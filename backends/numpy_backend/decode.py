@@ -88,7 +88,7 @@ class _Decoder:
             case plan.ViewOp():
                 self._view(op)
             case plan.NewOp():
-                return New(self._slot(op.buffer))
+                return New(self._slot(op.buffer), describe(op))
             case plan.ReshapeOp():
                 return self._reshape(op)
             case plan.CallOp():

@@ -18,6 +18,7 @@ from pyflame_rt.backends.iteration import FUNCTIONS, is_true, run_loop
 from pyflame_rt.backends.numpy_backend.algorithms import table
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Into, Run
 from pyflame_rt.backends.numpy_backend.checks import CHECKS
+from pyflame_rt.backends.numpy_backend.epilogue import in_place
 from pyflame_rt.backends.numpy_backend.program import (
     Body,
     Branch,
@@ -36,6 +37,8 @@ from pyflame_rt.backends.numpy_backend.program import (
 )
 from pyflame_rt.backends.runtime import Array, ArrayType, detached, failure, mapped, root
 from pyflame_rt.dialects.plan.algorithms import ALGORITHMS
+from pyflame_rt.kernels.epilogue import Activation
+from pyflame_rt.kernels.sizes import check_size
 
 _ALIGNMENT = 64
 
@@ -80,8 +83,9 @@ class Frame:
     def _step(self, instruction: Instruction) -> tuple[Run, str]:
         env = self._env
         match instruction:
-            case New(slot):
-                return partial(_new, env, slot.index, slot.type.static_shape, slot.type.dtype), ""
+            case New(slot, where):
+                kind = slot.type
+                return partial(_new, env, slot.index, kind.static_shape, kind.dtype), where
             case Reshape(source, slot):
                 shape = slot.type.static_shape
                 return partial(_reshape, env, source.index, slot.index, shape), ""
@@ -108,9 +112,17 @@ class Frame:
             return self._calling(check, invoke.inputs)
         if not invoke.into:
             return self._owning(invoke)
+        for kind in map(_type, invoke.into):
+            # Runs allocate these buffers before they call what would refuse the size.
+            check_size(kind.static_shape, kind.dtype)
         if (run := self._prepared(invoke)) is not None:
             return run
-        fill = partial(_fill, _kernel(invoke.callee), invoke.params, len(invoke.inputs))
+        params, activate = dict(invoke.params), None
+        if isinstance(activation := params.get("activation"), Activation):
+            # As its own call would compute it, which need not be the kernel.
+            del params["activation"]
+            activate = in_place(activation, _type(invoke.into[0]), invoke.where)
+        fill = partial(_fill, _kernel(invoke.callee), params, activate, len(invoke.inputs))
         return self._calling(fill, (*invoke.inputs, *invoke.into))
 
     def _prepared(self, invoke: Invoke) -> Run | None:
@@ -287,7 +299,10 @@ class Steps:
 
 
 def _aligned(size: int) -> Array:
-    raw = np.empty(size + _ALIGNMENT, np.uint8)
+    try:
+        raw = np.empty(size + _ALIGNMENT, np.uint8)
+    except (MemoryError, ValueError) as error:
+        raise failure(f"a buffer of {size} bytes", error) from error
     start = -raw.ctypes.data % _ALIGNMENT
     return raw[start : start + size]
 
@@ -352,11 +367,19 @@ def _release(env: list[Array | None], slots: tuple[int, ...]) -> None:
         env[index] = None
 
 
-def _fill(kernel: kernels.Kernel, params: dict[str, Any], count: int, *arrays: Array) -> None:
-    """Copy a kernel's results into the buffers that follow its inputs."""
+def _fill(
+    kernel: kernels.Kernel,
+    params: dict[str, Any],
+    activate: Callable[[Array], None] | None,
+    count: int,
+    *arrays: Array,
+) -> None:
+    """Copy a kernel's results into the buffers that follow its inputs; activate the first one."""
     results = _several(kernel(*arrays[:count], **params))
     for buffer, result in zip(arrays[count:], results, strict=True):
         np.copyto(buffer, ArrayType(buffer.dtype, buffer.shape).require(result), casting="no")
+    if activate is not None:
+        activate(arrays[count])
 
 
 def _several(results: Any) -> tuple[object, ...]:

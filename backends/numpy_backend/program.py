@@ -46,6 +46,7 @@ class New:
     """Puts a fresh buffer into a slot."""
 
     slot: Slot
+    where: str
 
 
 @dataclass(frozen=True)

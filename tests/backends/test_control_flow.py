@@ -137,3 +137,22 @@ def test_condition_of_several_elements(compile_both):
     for executable in compile_both(text):
         with pytest.raises(BackendError, match=r"must hold one element, got shape \[2\]"):
             executable.run([np.array([True, False]), np.zeros(4, np.float32)])
+
+
+def test_stacked_values_of_several_shapes(compile_both):
+    """What a loop stacks may change its shape as far as types tell, not at run time."""
+    text = """
+    func.func @main(%m: tensor<i64>, %x: tensor<1x2xf32>) -> (tensor<?x?x2xf32>) {
+      %n, %s = pfrt.loop trip(%m) carry(%x) -> (tensor<?x2xf32>, tensor<?x?x2xf32>) {
+      ^bb0(%k: tensor<i64>, %cond: tensor<i1>, %v: tensor<?x2xf32>):
+        %w = pfrt.concat %v, %x {axis = 0 : i64} : (tensor<?x2xf32>, tensor<1x2xf32>) -> tensor<?x2xf32>
+        pfrt.yield %cond, %w, %v : tensor<i1>, tensor<?x2xf32>, tensor<?x2xf32>
+      } : trip tensor<i64> carry(tensor<1x2xf32>)
+      func.return %s : tensor<?x?x2xf32>
+    }
+    """
+    for executable in compile_both(text):
+        with pytest.raises(
+            BackendError, match=r"stacks has different shapes: \[\[1, 2\], \[2, 2\]\]"
+        ):
+            executable.run([np.array(2), np.zeros((1, 2), np.float32)])

@@ -77,6 +77,31 @@ def test_buffers_are_aligned(parse):
         assert storage.ctypes.data % 64 == 0
 
 
+@pytest.mark.parametrize(
+    ("buffer", "why"),
+    [
+        ("%y = plan.new : memref<300000x300000xf32>", "^expand.*: the result would be too large"),
+        ("%y = plan.alloc : memref<300000x300000xf32>", "^expand.*: the result would be too large"),
+        (
+            "%a = plan.arena : memref<92233720368547758xi8>\n"
+            "  %y = plan.new : memref<300000x300000xf32>",
+            "a buffer of 92233720368547758 bytes: .*MemoryError",
+        ),
+    ],
+)
+def test_buffers_of_giant_size_are_refused_before_a_run(parse, buffer: str, why: str):
+    """Some systems grant 360 GB that they do not have, and end who writes to them."""
+    plan = f"""
+func.func @main(%x: memref<1xf32>) {{
+  {buffer}
+  plan.call @expand(%x) into(%y) {{params = {{shape = array<i64: 300000, 300000>}}}} : (memref<1xf32>) into(memref<300000x300000xf32>)
+  func.return
+}}
+"""
+    with pytest.raises(BackendError, match=why):
+        NumpyBackend().compile(parse(plan))
+
+
 def test_nothing_is_allocated_but_outputs(compile_both):
     """One intermediate value has 64 kB; what a run allocates is iterators and one small buffer."""
     _, executable, _ = compile_both(NETWORK)
@@ -197,6 +222,18 @@ def test_kernel_errors_name_node_and_place(compile_both):
         assert "index 7 is outside a dimension of 3 elements" in text
         (y,) = executable.run([np.arange(3, dtype=np.float32), np.array([2])])
         assert y.tolist() == [2]
+
+
+def test_a_result_too_large_to_allocate_names_its_node(parse):
+    """The buffer of a result that leaves the function is allocated by a step of its own."""
+    kind = "memref<1048576x1048576x1048576xf32>"
+    text = (
+        f"func.func @main() -> {kind} {{\n"
+        f'%y = plan.new : {kind} loc("Big"("model.onnx":1:0))\nfunc.return %y : {kind}\n}}'
+    )
+    plan = NumpyBackend().compile(parse(text), "main")
+    with pytest.raises(BackendError, match=r'^plan.new \(node "Big", model.onnx:1\): MemoryError'):
+        plan.run([])
 
 
 def test_static_gather_checks_indices(compile_both):

@@ -10,6 +10,7 @@ from pyflame_rt.backends.numpy_backend.calls import Implementation
 
 FAMILIES = (
     "activation",
+    "channels_last",
     "contraction",
     "convolution",
     "data",

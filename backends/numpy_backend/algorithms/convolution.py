@@ -16,6 +16,7 @@ from pyflame_rt.backends.numpy_backend.calls import (
     bound,
     sequence,
 )
+from pyflame_rt.backends.numpy_backend.epilogue import Activate, activate_of
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.kernels.windows import WindowAxis, window_axes
 
@@ -30,8 +31,10 @@ def _conv_gemm_1x1(call: BoundCall) -> Run | None:
     # Spelled out, for a -1 cannot be inferred where there are no images.
     batch, positions = x.shape[0], math.prod(x.shape[2:])
     columns = x.reshape(batch, group, depth, positions)
-    product = call.output.reshape(batch, group, features, positions)
-    return sequence([partial(np.matmul, weights, columns, product), *_bias(call)])
+    activate = activate_of(call)
+    y = _sum_buffer(call, activate, 0)
+    product = partial(np.matmul, weights, columns, y.reshape(batch, group, features, positions))
+    return sequence([product, *_finishing(call, activate, y)])
 
 
 def _conv_im2col(call: BoundCall) -> Run | None:
@@ -59,13 +62,15 @@ def _conv_im2col(call: BoundCall) -> Run | None:
     buffer = call.scratch_of(scratch, (block, *windows.shape[1:]), x.dtype)
     columns = buffer.reshape(block, group, depth, positions)
     weights = w.reshape(1, group, features, depth)
-    product = call.output.reshape(batch, group, features, positions)
+    activate = activate_of(call)
+    y = _sum_buffer(call, activate, scratch + 1)
+    product = y.reshape(batch, group, features, positions)
     for start in range(0, batch, block):
         count = min(block, batch - start)
         part = slice(start, start + count)
         steps.append(partial(np.copyto, buffer[:count], windows[part]))
         steps.append(partial(np.matmul, weights, columns[:count], product[part]))
-    return sequence([*steps, *_bias(call)])
+    return sequence([*steps, *_finishing(call, activate, y)])
 
 
 def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
@@ -123,14 +128,26 @@ def _images_at_once(call: BoundCall, scratch: int, batch: int, elements: int) ->
     return max(1, min(batch, held))
 
 
-def _bias(call: BoundCall) -> list[Run]:
-    bias, output = call.optional(2), call.output
-    if bias is None:
-        return []
-    return [partial(np.add, output, bias.reshape(-1, *(1,) * (output.ndim - 2)), output)]
+def _finishing(call: BoundCall, activate: Activate | None, y: Array) -> list[Run]:
+    """Steps that add bias and residual to a sum, and write the activation of it to the output."""
+    steps: list[Run] = []
+    if (bias := call.optional(2)) is not None:
+        steps.append(partial(np.add, y, bias.reshape(-1, *(1,) * (y.ndim - 2)), y))
+    if (residual := call.optional(3)) is not None:
+        steps.append(partial(np.add, y, residual, y))
+    if activate is not None:
+        steps.append(activate.on(y, call.output))
+    return steps
 
 
-_PARAMS = ("strides", "pads", "dilations", "group", "auto_pad")
+def _sum_buffer(call: BoundCall, activate: Activate | None, scratch: int) -> Array:
+    """Where the sum is made: in the output, unless the activation reads it again as it writes."""
+    if activate is None or activate.overwrites:
+        return call.output
+    return call.scratch_of(scratch, call.output.shape, call.dtype)
+
+
+_PARAMS = ("strides", "pads", "dilations", "group", "auto_pad", "layout", "activation")
 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
     bound("conv_gemm_1x1", _conv_gemm_1x1, *_PARAMS),

@@ -16,11 +16,15 @@ from pyflame_rt.backends.numpy_backend.calls import (
     bound,
     late,
 )
+from pyflame_rt.backends.numpy_backend.epilogue import Finish
 from pyflame_rt.backends.runtime import Array, ArrayType
 
 
-def _batch_normalization(call: Call) -> Function | None:
-    """x * (scale / sqrt(var + epsilon)) + (bias - mean * that), both made once from constants."""
+def folded_statistics(call: Call) -> tuple[Array, Array] | None:
+    """scale / sqrt(var + epsilon) and bias - mean * that, made once from constants.
+
+    None where they are not constant or narrow; a dimension for each of x's from the channels on.
+    """
     if not call.computes() or not all(call.is_constant(i) for i in (1, 2, 3, 4)):
         return None
     epsilon = call.params["epsilon"]
@@ -39,17 +43,32 @@ def _batch_normalization(call: Call) -> Function | None:
     with np.errstate(all="ignore"):
         multiplier = call.packed("factor", rounded(factor))
         addend = call.packed("shift", rounded(shift))
+    return multiplier, addend
 
-    def run(x: Array, _s: object, _b: object, _m: object, _v: object, out: Array) -> None:
-        np.multiply(x, multiplier, out)
-        np.add(out, addend, out)
+
+def _batch_normalization(call: Call) -> Function | None:
+    """x * multiplier + addend, where both can be made once."""
+    folded = folded_statistics(call)
+    # The kernel's name is that of this algorithm, and it knows other layouts.
+    if folded is None or call.params.get("layout", "nchw") != "nchw":
+        return None
+    (multiplier, addend), finish = folded, Finish.of(call, None)
+
+    def run(
+        x: Array, _s: object, _b: object, _m: object, _v: object, out: Array, *scratch: Array
+    ) -> None:
+        y = out if finish is None else finish.target(out, scratch)
+        np.multiply(x, multiplier, y)
+        np.add(y, addend, y)
+        if finish is not None:
+            finish(y, None, out)
 
     return run
 
 
 def _batch_normalization_folded(call: BoundCall) -> Run | None:
     function = _batch_normalization(call)
-    return None if function is None else partial(function, *call.inputs, call.output)
+    return None if function is None else partial(function, *call.inputs, call.output, *call.scratch)
 
 
 def _softmax(call: Call) -> Function | None:
@@ -100,9 +119,11 @@ def _line_buffer(call: Call, axis: int) -> Array | None:
     return None if kind in call.scratch_types[:1] else np.empty(shape, call.dtype)
 
 
+_BATCH = ("epsilon", "layout", "activation")
+
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
-    bound("batch_normalization_folded", _batch_normalization_folded, "epsilon"),
-    late("batch_normalization", _batch_normalization, "epsilon"),
+    bound("batch_normalization_folded", _batch_normalization_folded, *_BATCH),
+    late("batch_normalization", _batch_normalization, *_BATCH),
     late("log_softmax", _log_softmax, "axis"),
     late("softmax", _softmax, "axis"),
 )

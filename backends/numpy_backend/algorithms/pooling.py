@@ -25,24 +25,29 @@ from pyflame_rt.backends.runtime import Array
 from pyflame_rt.kernels.numerics import lowest
 from pyflame_rt.kernels.windows import WindowAxis, window_axes
 
+_LAYOUTS = {1: "nhwc", 2: "nchw"}
+"""The layout by the first spatial dimension."""
 
-def _max_pool(call: BoundCall) -> Run | None:
-    if not call.computes("fiu"):
+
+def max_pool(call: BoundCall, first: int = 2) -> Run | None:
+    """The maximum of each window; `first` is the first spatial dimension."""
+    if not call.computes("fiu") or not call.in_layout(_LAYOUTS[first]):
         return None
-    return _pool(call, np.maximum, lowest(call.dtype))
+    return _pool(call, np.maximum, lowest(call.dtype), first)
 
 
-def _average_pool(call: BoundCall) -> Run | None:
-    if not call.computes():
+def average_pool(call: BoundCall, first: int = 2) -> Run | None:
+    """The mean of each window; `first` is the first spatial dimension."""
+    if not call.computes() or not call.in_layout(_LAYOUTS[first]):
         return None
     x, axes = call.input(0), _axes(call)
     counts = np.ones((), call.dtype)
     with_padding = bool(call.params.get("count_include_pad", False))
-    for axis, size in zip(axes, x.shape[2:], strict=True):
+    for axis, size in zip(axes, x.shape[first : first + len(axes)], strict=True):
         counts = np.multiply.outer(counts, axis.taps_inside(size, with_padding))
-    divisor = counts.astype(call.dtype)
+    divisor = counts.astype(call.dtype).reshape(*counts.shape, *(1,) * (2 - first))
     divide = partial(np.divide, call.output, divisor, call.output)
-    return sequence([_pool(call, np.add, 0), divide])
+    return sequence([_pool(call, np.add, 0, first), divide])
 
 
 def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
@@ -57,12 +62,12 @@ def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
     )
 
 
-def _pool(call: BoundCall, ufunc: np.ufunc, empty: object) -> Run:
+def _pool(call: BoundCall, ufunc: np.ufunc, empty: object, first: int) -> Run:
     """The windows' maximum or sum, one axis after the other; `empty` is that of no elements."""
     source, axes, sizes = call.input(0), _axes(call), call.output.shape
     steps: list[Run] = []
     for index, axis in enumerate(axes):
-        dim = 2 + index
+        dim = first + index
         last = index == len(axes) - 1
         shape = (*sizes[: dim + 1], *source.shape[dim + 1 :])
         target = call.output if last else call.scratch_of(index, shape, call.dtype)
@@ -112,11 +117,12 @@ def _reach(axis: WindowAxis, tap: int, size: int, count: int) -> tuple[slice, sl
     return slice(first, stop), slice(begin, end, axis.stride)
 
 
-def _global_average_pool(call: Call) -> Function | None:
-    if not call.computes():
+def global_average_pool(call: Call, first: int = 2) -> Function | None:
+    """The mean over all spatial dimensions, of which `first` is the first."""
+    if not call.computes() or not call.in_layout(_LAYOUTS[first]):
         return None
-    axes = tuple(range(2, len(call.shape(0))))
-    count = np.array(math.prod(call.shape(0)[2:]), call.dtype)
+    axes = _spatial(call, first)
+    count = np.array(math.prod(call.shape(0)[axis] for axis in axes), call.dtype)
 
     def run(x: Array, out: Array) -> None:
         np.add.reduce(x, axes, out=out, keepdims=True)
@@ -125,10 +131,11 @@ def _global_average_pool(call: Call) -> Function | None:
     return run
 
 
-def _global_max_pool(call: Call) -> Function | None:
-    if not call.computes("fiu") or 0 in call.shape(0):
+def global_max_pool(call: Call, first: int = 2) -> Function | None:
+    """The maximum over all spatial dimensions, of which `first` is the first."""
+    if not call.computes("fiu") or 0 in call.shape(0) or not call.in_layout(_LAYOUTS[first]):
         return None
-    axes = tuple(range(2, len(call.shape(0))))
+    axes = _spatial(call, first)
 
     def run(x: Array, out: Array) -> None:
         np.maximum.reduce(x, axes, out=out, keepdims=True)
@@ -136,11 +143,15 @@ def _global_max_pool(call: Call) -> Function | None:
     return run
 
 
-_PARAMS = ("kernel_shape", "strides", "pads", "dilations", "auto_pad", "ceil_mode")
+def _spatial(call: Call, first: int) -> tuple[int, ...]:
+    return tuple(range(first, first + len(call.shape(0)) - 2))
+
+
+_PARAMS = ("kernel_shape", "strides", "pads", "dilations", "auto_pad", "ceil_mode", "layout")
 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
-    bound("average_pool", _average_pool, *_PARAMS, "count_include_pad"),
-    bound("max_pool", _max_pool, *_PARAMS),
-    late("global_average_pool", _global_average_pool),
-    late("global_max_pool", _global_max_pool),
+    bound("average_pool", average_pool, *_PARAMS, "count_include_pad"),
+    bound("max_pool", max_pool, *_PARAMS),
+    late("global_average_pool", global_average_pool, "layout"),
+    late("global_max_pool", global_max_pool, "layout"),
 )

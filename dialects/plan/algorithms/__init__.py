@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.plan.algorithms.base import Algorithm
+from pyflame_rt.dialects.plan.algorithms.channels_last import CHANNELS_LAST
 from pyflame_rt.dialects.plan.algorithms.contraction import CONTRACTIONS
 from pyflame_rt.dialects.plan.algorithms.elementwise import ELEMENTWISE
 from pyflame_rt.dialects.plan.algorithms.movement import MOVEMENTS
@@ -20,7 +21,7 @@ from pyflame_rt.dialects.plan.algorithms.window import WINDOWS
 
 __all__ = ["ALGORITHMS", "Algorithm", "choose", "for_op"]
 
-_ALL = (*ELEMENTWISE, *MOVEMENTS, *REDUCTIONS, *CONTRACTIONS, *WINDOWS)
+_ALL = (*ELEMENTWISE, *MOVEMENTS, *REDUCTIONS, *CONTRACTIONS, *WINDOWS, *CHANNELS_LAST)
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({entry.name: entry for entry in _ALL})
 """Every algorithm by its name."""

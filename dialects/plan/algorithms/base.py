@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from xdsl.dialects.builtin import MemRefType
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.pfrt.layouts import LayoutOp
 from pyflame_rt.dialects.pfrt.types import dtype_of
 
 Buffers: TypeAlias = Sequence[MemRefType[Any]]
@@ -34,6 +35,16 @@ def native(op: PfrtOp) -> bool:
 def floats(op: PfrtOp) -> bool:
     """Whether every operand and result holds f32 or f64."""
     return all(dtype_of(value).name in _FAST_FLOATS for value in (*op.operands, *op.results))
+
+
+def channels_first(op: PfrtOp) -> bool:
+    """Whether the data lies as N x C x spatial, and all of it is f32 or f64."""
+    return floats(op) and isinstance(op, LayoutOp) and op.data_layout == "nchw"
+
+
+def channels_last(op: PfrtOp) -> bool:
+    """Whether the data lies as N x spatial x C, and all of it is f32 or f64."""
+    return floats(op) and isinstance(op, LayoutOp) and op.data_layout == "nhwc"
 
 
 def bytes_moved(op: PfrtOp) -> float:

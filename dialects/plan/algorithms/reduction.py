@@ -13,9 +13,11 @@ from pyflame_rt.dialects.plan.algorithms.base import (
     Buffers,
     arithmetic,
     bytes_moved,
+    channels_first,
     floats,
     native,
 )
+from pyflame_rt.dialects.plan.algorithms.epilogue import before_activation
 
 _REDUCTIONS = ("reduce_max", "reduce_mean", "reduce_min", "reduce_sum")
 
@@ -49,7 +51,7 @@ def _rows_and_exponentials(op: PfrtOp) -> Buffers:
 
 def _constant_statistics(op: PfrtOp) -> bool:
     statistics = op.operands[1:]
-    return floats(op) and all(constant_of(value) is not None for value in statistics)
+    return channels_first(op) and all(constant_of(value) is not None for value in statistics)
 
 
 def _unfolded_cost(op: PfrtOp) -> float:
@@ -63,9 +65,13 @@ REDUCTIONS: tuple[Algorithm, ...] = (
         for n in _REDUCTIONS
     ),
     Algorithm(
-        "global_average_pool", "pfrt.global_average_pool", late=True, applies=floats, cost=arithmetic
+        "global_average_pool", "pfrt.global_average_pool", late=True, applies=channels_first,
+        cost=arithmetic,
     ),
-    Algorithm("global_max_pool", "pfrt.global_max_pool", late=True, applies=floats, cost=arithmetic),
+    Algorithm(
+        "global_max_pool", "pfrt.global_max_pool", late=True, applies=channels_first,
+        cost=arithmetic,
+    ),
     Algorithm(
         "softmax", "pfrt.softmax", late=True, applies=floats, scratch=_rows, in_place=(0,),
         cost=arithmetic,
@@ -77,11 +83,11 @@ REDUCTIONS: tuple[Algorithm, ...] = (
     # Scale and shift of constant statistics are precomputed, which makes it bound.
     Algorithm(
         "batch_normalization_folded", "pfrt.batch_normalization", late=False,
-        applies=_constant_statistics, in_place=(0,), cost=arithmetic,
+        applies=_constant_statistics, scratch=before_activation, in_place=(0,), cost=arithmetic,
     ),
     Algorithm(
-        "batch_normalization", "pfrt.batch_normalization", late=True, applies=floats,
-        in_place=(0,), cost=_unfolded_cost,
+        "batch_normalization", "pfrt.batch_normalization", late=True, applies=channels_first,
+        scratch=before_activation, in_place=(0,), cost=_unfolded_cost,
     ),
 )  # fmt: skip
 """The algorithms of this family."""

@@ -11,7 +11,13 @@ from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.types import numpy_dtype, shape_of, type_of
 from pyflame_rt.dialects.pfrt.windowed import WindowedOp
-from pyflame_rt.dialects.plan.algorithms.base import Algorithm, Buffers, arithmetic, floats
+from pyflame_rt.dialects.plan.algorithms.base import (
+    Algorithm,
+    Buffers,
+    arithmetic,
+    channels_first,
+)
+from pyflame_rt.dialects.plan.algorithms.epilogue import before_activation
 from pyflame_rt.kernels.windows import WindowAxis
 
 
@@ -69,7 +75,7 @@ def _columns(op: PfrtOp) -> MemRefType[Any]:
 
 
 def _im2col_scratch(op: PfrtOp) -> Buffers:
-    return (*_padded(op), _columns(op))
+    return (*_padded(op), _columns(op), *before_activation(op))
 
 
 def _im2col_cost(op: PfrtOp) -> float:
@@ -81,24 +87,27 @@ def _im2col_cost(op: PfrtOp) -> float:
 
 def _is_pointwise(op: PfrtOp) -> bool:
     """Whether each output position sees just the input position of the same place."""
-    return floats(op) and all(
+    return channels_first(op) and all(
         axis.kernel == axis.stride == 1 and not any(axis.resolved_pads(size))
         for axis, size in _axes(op)
     )
 
 
 WINDOWS: tuple[Algorithm, ...] = (
-    Algorithm("conv_gemm_1x1", "pfrt.conv", late=False, applies=_is_pointwise, cost=arithmetic),
     Algorithm(
-        "conv_im2col", "pfrt.conv", late=False, applies=floats, scratch=_im2col_scratch,
-        cost=_im2col_cost,
-    ),
-    Algorithm(
-        "max_pool", "pfrt.max_pool", late=False, applies=floats, scratch=_axis_by_axis,
+        "conv_gemm_1x1", "pfrt.conv", late=False, applies=_is_pointwise, scratch=before_activation,
         cost=arithmetic,
     ),
     Algorithm(
-        "average_pool", "pfrt.average_pool", late=False, applies=floats, scratch=_axis_by_axis,
+        "conv_im2col", "pfrt.conv", late=False, applies=channels_first, scratch=_im2col_scratch,
+        cost=_im2col_cost,
+    ),
+    Algorithm(
+        "max_pool", "pfrt.max_pool", late=False, applies=channels_first, scratch=_axis_by_axis,
+        cost=arithmetic,
+    ),
+    Algorithm(
+        "average_pool", "pfrt.average_pool", late=False, applies=channels_first, scratch=_axis_by_axis,
         cost=arithmetic,
     ),
 )  # fmt: skip

@@ -1,0 +1,42 @@
+// RUN: pfrt-opt %s -p "pfrt-layout{target=nhwc},pfrt-layout{target=nhwc},pfrt-layout{target=nchw}" | filecheck %s --check-prefix BACK
+// RUN: pfrt-opt %s -p "pfrt-layout{target=nc4hw4}" | filecheck %s --check-prefix PACKED
+// RUN: pfrt-opt %s -p pfrt-layout | filecheck %s --check-prefix AUTO
+
+// "nchw" undoes "nhwc", which does nothing the second time.
+// BACK: @main
+// BACK-NEXT: %a = pfrt.conv %x, %w : (tensor<1x6x4x4xf32>
+// BACK-NEXT: %y = pfrt.add %a, %x
+// BACK-NEXT: func.return %y
+
+// "nc4hw4" packs at the borders; the channels do not fill the last block.
+// PACKED: [[X:%.*]] = pfrt.pack_channels %x : tensor<1x6x4x4xf32> -> tensor<1x2x4x4x4xf32>
+// PACKED-NEXT: %a = pfrt.conv [[X]], %w {layout = "nc4hw4"}
+// PACKED-NEXT: [[Y:%.*]] = pfrt.add %a, [[X]]
+// PACKED-NEXT: %y = pfrt.unpack_channels [[Y]] {channels = 6 : i64}
+
+// "auto" sees no gain in a small product of single elements.
+// AUTO: @main
+// AUTO-NOT: layout
+// AUTO: @pools
+func.func @main(%x: tensor<1x6x4x4xf32>, %w: tensor<6x6x1x1xf32>) -> tensor<1x6x4x4xf32> {
+  %a = pfrt.conv %x, %w : (tensor<1x6x4x4xf32>, tensor<6x6x1x1xf32>) -> tensor<1x6x4x4xf32>
+  %y = pfrt.add %a, %x : (tensor<1x6x4x4xf32>, tensor<1x6x4x4xf32>) -> tensor<1x6x4x4xf32>
+  func.return %y : tensor<1x6x4x4xf32>
+}
+
+// It sees one in two wide pools between convolutions, and none in the groups before them.
+// AUTO: pfrt.conv %x, %g {group = 32 : i64}
+// AUTO-NEXT: pfrt.transpose
+// AUTO-NEXT: pfrt.conv {{.*}} "nhwc"
+// AUTO-NEXT: pfrt.max_pool {{.*}} "nhwc"
+// AUTO-NEXT: pfrt.max_pool {{.*}} "nhwc"
+// AUTO-NEXT: pfrt.global_average_pool {{.*}} "nhwc"
+// AUTO-NEXT: %y = pfrt.reshape
+func.func @pools(%x: tensor<1x128x56x56xf32>, %g: tensor<128x4x3x3xf32>, %w: tensor<256x128x3x3xf32>) -> tensor<1x256x1x1xf32> {
+  %0 = pfrt.conv %x, %g {group = 32 : i64} : (tensor<1x128x56x56xf32>, tensor<128x4x3x3xf32>) -> tensor<1x128x54x54xf32>
+  %1 = pfrt.conv %0, %w : (tensor<1x128x54x54xf32>, tensor<256x128x3x3xf32>) -> tensor<1x256x52x52xf32>
+  %2 = pfrt.max_pool %1 {kernel_shape = array<i64: 3, 3>} : tensor<1x256x52x52xf32> -> tensor<1x256x50x50xf32>
+  %3 = pfrt.max_pool %2 {kernel_shape = array<i64: 3, 3>} : tensor<1x256x50x50xf32> -> tensor<1x256x48x48xf32>
+  %y = pfrt.global_average_pool %3 : tensor<1x256x48x48xf32> -> tensor<1x256x1x1xf32>
+  func.return %y : tensor<1x256x1x1xf32>
+}

@@ -1,0 +1,1 @@
+"""Passes that choose how data lies in memory."""

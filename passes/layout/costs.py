@@ -1,0 +1,152 @@
+"""What ops and conversions cost in each layout, in microseconds of one core.
+
+The figures are fits to the NumPy backend's algorithms on an AVX2 core at some 100 GFLOP/s, for the
+layers of ResNet-50 and MobileNetV2 and some smaller ones. Only differences between layouts count:
+what costs the same in both, a matrix product above all, is left out.
+
+Copying windows costs for each run of elements that lie together, and for each byte. On nchw a run
+is a row of output positions (single elements where the window takes strides); on nhwc it is
+kernel * C elements. An op whose shapes are not all known runs by its kernel, which transposes;
+elsewhere a dimension that is not known counts as 1 for the batch, as 32 otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+
+from xdsl.ir import SSAValue
+
+from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape
+from pyflame_rt.dialects.pfrt.constraints import ints
+from pyflame_rt.dialects.pfrt.convolution import ConvOp
+from pyflame_rt.dialects.pfrt.layouts import LayoutOp
+from pyflame_rt.dialects.pfrt.normalization import BatchNormalizationOp
+from pyflame_rt.dialects.pfrt.pieces import ConcatOp, SplitOp
+from pyflame_rt.dialects.pfrt.pooling import (
+    AveragePoolOp,
+    GlobalAveragePoolOp,
+    GlobalMaxPoolOp,
+    MaxPoolOp,
+    PoolOp,
+)
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of, static_shape_of
+from pyflame_rt.kernels.windows import WindowAxis
+from pyflame_rt.passes.layout.assignment import Conversions
+
+_NANO = 1e-3
+_FAST_DTYPES = ("float32", "float64")
+
+
+def conversions(value: SSAValue, channel_axis: int, moves: bool) -> Conversions:
+    """The cost of converting a value from nchw to nhwc and back; `moves`: elements change places.
+
+    Reading whole rows is faster than writing them piecemeal, but for very few channels.
+    """
+    if not moves:
+        return Conversions(1.0, 1.0)
+    shape = _known(shape_of(value) or ())
+    size = math.prod(shape) * dtype_of(value).itemsize
+    few = shape[channel_axis] < 8
+    forth, back = (2.5, 10.0) if few else (6.0, 2.2)
+    return Conversions(2 + size / forth * _NANO, 2 + size / back * _NANO)
+
+
+def difference(op: PfrtOp) -> float:
+    """What an op whose operands are nchw costs more on nhwc than as it is."""
+    if isinstance(op, LayoutOp) and not _has_algorithm(op):
+        return _by_kernel(op)
+    match op:
+        case ConvOp():
+            return _conv(op)
+        case MaxPoolOp() | AveragePoolOp():
+            return _pool(op)
+        case GlobalAveragePoolOp() | GlobalMaxPoolOp():
+            batch, channels, *sizes = _known(shape_of(op.operand) or ())
+            positions = batch * math.prod(sizes)
+            rows, nchw = batch * channels, positions * channels * 0.1
+            return (positions * channels * 0.05 + positions * 8 - nchw - rows * 20) * _NANO
+        case BatchNormalizationOp():
+            return math.prod(_known(shape_of(op.operand) or ())) * 0.04 * _NANO
+        case ConcatOp() | SplitOp() if op.axis.value.data in (
+            1,
+            1 - len(shape_of(op.operands[0]) or ()),
+        ):
+            values = op.operands if isinstance(op, ConcatOp) else op.results
+            batch, _, *sizes = _known(shape_of(values[0]) or (1, 1))
+            return len(values) * batch * math.prod(sizes) * 5 * _NANO
+        case _:
+            return 0.0
+
+
+def _conv(op: ConvOp) -> float:
+    weights, shape, outputs = shape_of(op.w), op.data_shape, op.output_sizes()
+    axes = op.window_axes()
+    if weights is None or shape is None or outputs is None or axes is None:
+        return _by_kernel(op)
+    batch, channels, *_ = _known(shape)
+    group, outputs = op.group.value.data, _known(outputs, batch=False)
+    kernel = [_or(axis.kernel, 3) for axis in axes]
+    taps, positions = math.prod(kernel), batch * math.prod(outputs)
+    elements = channels * taps * positions
+    plain = all(axis.stride == 1 for axis in axes)
+    if weights[1] == 1 and weights[0] == group:
+        tap_runs = 0 if plain else taps * positions
+        return (elements * (0.22 - 0.3) + tap_runs * 10 - batch * channels * 350) * _NANO
+    if group > 1:
+        nhwc = positions * taps * group * 5 + elements * 0.08
+    elif taps == 1 and plain and not _pads(op, axes):
+        # The same product, transposed, is slightly slower where there are many positions.
+        product = 2 * elements * _or(weights[0], 32) / 100
+        return product * (0.04 if positions > 2000 else 0.0) * _NANO
+    else:
+        together = axes[-1].dilation == 1
+        nhwc = positions * (taps // kernel[-1] if together else taps) * 5 + elements * 0.08
+    if axes[-1].stride == 1:
+        nchw = elements / max(1, outputs[-1]) * 6 + elements * 0.16
+    else:
+        nchw = elements * 0.4
+    return (nhwc - nchw) * _NANO
+
+
+def _pads(op: ConvOp, axes: tuple[WindowAxis, ...]) -> bool:
+    return op.auto_pad.data == "NOTSET" and any(any(axis.pads) for axis in axes)
+
+
+def _pool(op: PoolOp) -> float:
+    shape, outputs = op.data_shape, op.output_sizes()
+    if shape is None or outputs is None:
+        return _by_kernel(op)
+    batch, channels, *sizes = _known(shape)
+    sizes, touched = list(sizes), 0
+    for axis, (count, taps) in enumerate(
+        zip(_known(outputs, batch=False), ints(op.kernel_shape), strict=True)
+    ):
+        sizes[axis] = count
+        touched += batch * math.prod(sizes) * taps
+    return touched * (channels * (0.1 - 0.4) + 3) * _NANO
+
+
+def _has_algorithm(op: LayoutOp) -> bool:
+    """Whether the backend has more than a kernel, which transposes and transposes back: of fast types
+    and static shapes, as sessions make them of signatures that come back."""
+    values = (*op.operands, *op.results)
+    fast = all(dtype_of(v).name in _FAST_DTYPES and static_shape_of(v) is not None for v in values)
+    return fast and isinstance(
+        op,
+        ConvOp | MaxPoolOp | AveragePoolOp | GlobalAveragePoolOp | GlobalMaxPoolOp
+        | BatchNormalizationOp,
+    )  # fmt: skip
+
+
+def _by_kernel(op: PfrtOp) -> float:
+    """Both conversions, at each run."""
+    forth = conversions(op.operands[0], 1, True).to_source
+    return forth + sum(conversions(result, 1, True).to_target for result in op.results)
+
+
+def _known(shape: Shape, batch: bool = True) -> Shape:
+    return tuple(_or(dim, 1 if batch and axis == 0 else 32) for axis, dim in enumerate(shape))
+
+
+def _or(dim: int, guess: int) -> int:
+    return guess if dim == DYNAMIC else dim
