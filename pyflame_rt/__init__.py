@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ValidationError,
     )
     from pyflame_rt.graph import Graph, Node
-    from pyflame_rt.options import GraphOptimizationLevel, SessionOptions
+    from pyflame_rt.options import GraphOptimizationLevel, OptLevel, SessionOptions
     from pyflame_rt.session import (
         InferenceSession,
         ModelMetadata,
@@ -55,7 +55,7 @@ _HOMES = {
         "ValidationError",
     ),
     "graph": ("Graph", "Node"),
-    "options": ("GraphOptimizationLevel", "SessionOptions"),
+    "options": ("GraphOptimizationLevel", "OptLevel", "SessionOptions"),
     "session": (
         "InferenceSession",
         "ModelMetadata",
@@ -79,6 +79,7 @@ __all__ = [
     "ModelNotFoundError",
     "Node",
     "NodeArg",
+    "OptLevel",
     "PassFailed",
     "PipelineError",
     "PyFlameRTError",

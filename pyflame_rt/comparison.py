@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -56,12 +56,14 @@ class Difference:
 
 
 def compare(name: str, actual: Array, expected: Array, tolerance: Tolerance) -> Difference:
-    """Compare two arrays."""
+    """Compare two arrays; strings agree when they are equal."""
     why = difference(actual, expected, rtol=tolerance.rtol, atol=tolerance.atol) or ""
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         return Difference(name, None, None, why)
     if actual.size == 0:
         return Difference(name, 0.0, 0.0, why)
+    if actual.dtype == np.object_:
+        return Difference(name, None if why else 0.0, None if why else 0.0, why)
     wide = np.complex128 if actual.dtype.kind == "c" else np.float64
     left, right = actual.astype(wide), expected.astype(wide)
     with np.errstate(all="ignore"):
@@ -73,14 +75,58 @@ def compare(name: str, actual: Array, expected: Array, tolerance: Tolerance) -> 
 
 
 def compare_all(
-    actual: Mapping[str, Array], expected: Mapping[str, Array], tolerance: Tolerance
+    actual: Mapping[str, Any], expected: Mapping[str, Any], tolerance: Tolerance
 ) -> tuple[Difference, ...]:
-    """Compare every expected value that there is; in the order of `expected`."""
+    """Compare every expected value that there is, in the order of `expected`.
+
+    Of sequences and maps each item is compared: `s[0]` of the sequence `s`.
+    """
     return tuple(
-        compare(name, actual[name], array, tolerance)
-        for name, array in expected.items()
+        difference
+        for name, value in expected.items()
         if name in actual
+        for difference in _compare(name, actual[name], value, tolerance)
     )
+
+
+def _compare(
+    name: str, actual: object, expected: object, tolerance: Tolerance
+) -> Iterator[Difference]:
+    kinds = [_kind(value) for value in (actual, expected)]
+    if kinds[0] != kinds[1]:
+        yield Difference(name, None, None, f"got {kinds[0]}, expected {kinds[1]}")
+        return
+    match expected:
+        case list():
+            pairs = zip(cast("list[object]", actual), cast("list[object]", expected), strict=True)
+            for number, (left, right) in enumerate(pairs):
+                yield from _compare(f"{name}[{number}]", left, right, tolerance)
+        case dict():
+            for key, value in cast("dict[object, object]", expected).items():
+                left = cast("dict[object, object]", actual).get(key)
+                yield from _compare(f"{name}[{key!r}]", left, value, tolerance)
+        case None:
+            yield Difference(name, 0.0, 0.0)
+        case _:
+            left, right = (_array(value) for value in (actual, expected))
+            yield compare(name, left, right, tolerance)
+
+
+def _array(value: object) -> Array:
+    """An array; of a map's value one without dimensions."""
+    return np.array(value, np.object_) if isinstance(value, str) else np.asarray(value)
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case list():
+            return f"a sequence of {len(cast('list[object]', value))}"
+        case dict():
+            return f"a map of {len(cast('dict[object, object]', value))}"
+        case _:
+            return "a tensor"
 
 
 def worst(differences: tuple[Difference, ...]) -> Difference | None:

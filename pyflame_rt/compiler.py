@@ -22,7 +22,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute
 
-from pyflame_rt import dtypes, module_files, pipelines
+from pyflame_rt import collecting, dtypes, module_files, pipelines
 from pyflame_rt.backends.base import Executable, find_function, get_backend
 from pyflame_rt.dialects.pfrt.attributes import StringsAttr, WeightAttr
 from pyflame_rt.dialects.pfrt.containers import CONTAINERS, MapType, OptionalType, SequenceType
@@ -44,9 +44,6 @@ from pyflame_rt.universe import make_context
 
 Array: TypeAlias = npt.NDArray[Any]
 Dim: TypeAlias = int | str | None
-
-CLEANUP = "pfrt-canonicalize,pfrt-fold-constants,pfrt-canonicalize"
-"""What every level above 0 does, and again after specialisation."""
 
 
 @dataclass(frozen=True)
@@ -132,26 +129,33 @@ def load(
     Raises InvalidModelError, UnsupportedOperatorError, UnsupportedFormatError.
     """
     ctx = make_context()
-    if isinstance(source, bytes) or initializers_as_inputs:
-        module = import_onnx(source, initializers_as_inputs=initializers_as_inputs)
-        program = Program(
-            ctx, module, "<bytes>" if isinstance(source, bytes) else os.fspath(source)
-        )
-    else:
-        program = Program(ctx, module_files.load(source, ctx, weights=weights), os.fspath(source))
-    pipelines.run(ctx, program.module, (), verify=True)
-    return program
+    name = "<bytes>" if isinstance(source, bytes) else os.fspath(source)
+    with collecting.paused():
+        if isinstance(source, bytes) or initializers_as_inputs:
+            module = import_onnx(source, initializers_as_inputs=initializers_as_inputs)
+        else:
+            module = module_files.load(source, ctx, weights=weights)
+        pipelines.run(ctx, module, (), verify=True)
+    return Program(ctx, module, name)
 
 
-def optimization_pipeline(level: int) -> str:
+def optimization_pipeline(level: int, skip: Collection[str] = ()) -> str:
     """The passes of an optimization level (0-3) on pfrt; "" for level 0."""
-    if level <= 0:
-        return ""
-    return CLEANUP if level == 1 else f"{CLEANUP},cse,dce"
+    from pyflame_rt.passes import optimization_levels
+
+    return pipelines.to_text(optimization_levels.passes(level, skip))
 
 
-def specialization_pipeline(inputs: Sequence[TensorSpec], shapes: Sequence[Sequence[int]]) -> str:
-    """The pass that fixes the inputs' shapes, and the cleanup it enables."""
+def specialization_pipeline(
+    inputs: Sequence[TensorSpec],
+    shapes: Sequence[Sequence[int]],
+    level: int = 1,
+    skip: Collection[str] = (),
+) -> str:
+    """The pass that fixes the inputs' shapes, and the level's passes, for which that opens ways.
+
+    Level 0 cleans up here as level 1 does: fixed shapes are of no use until they are folded.
+    """
     from pyflame_rt.passes.cleanup.pfrt_specialize_shapes import PfrtSpecializeShapesPass
 
     fixed = tuple(
@@ -159,7 +163,10 @@ def specialization_pipeline(inputs: Sequence[TensorSpec], shapes: Sequence[Seque
         for spec, shape in zip(inputs, shapes, strict=True)
         if spec.container is None
     )
-    return join(pipelines.to_text((PfrtSpecializeShapesPass(shapes=fixed),)), CLEANUP)
+    return join(
+        pipelines.to_text((PfrtSpecializeShapesPass(shapes=fixed),)),
+        optimization_pipeline(max(level, 1), skip),
+    )
 
 
 def join(*parts: str) -> str:
@@ -174,11 +181,13 @@ def compile_module(
     pipeline: str | None = None,
     *,
     function: str = "main",
+    verify_each: bool = False,
 ) -> CompiledModel:
     """Compile a function of a module, which is left as it is.
 
     `pipeline` runs before the backend's own lowering and defaults to optimization level 2; a module
-    that has been lowered to `plan` goes to the backend as it is.
+    that has been lowered to `plan` goes to the backend as it is. With `verify_each` the module is
+    verified after each pass.
     Raises PipelineError, PassFailed, BackendError.
     """
     target = get_backend(backend)
@@ -188,7 +197,7 @@ def compile_module(
         text = join(optimization_pipeline(2) if pipeline is None else pipeline, target.pipeline)
     inputs, outputs = signature(module, function)
     lowered = module.clone()
-    pipelines.run(ctx, lowered, pipelines.parse(text))
+    pipelines.run(ctx, lowered, pipelines.parse(text), verify_each=verify_each)
     return CompiledModel(target.compile(lowered, function), inputs, outputs, text)
 
 

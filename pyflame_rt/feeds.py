@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from pyflame_rt import dtypes
 from pyflame_rt.compiler import TensorSpec, spec_of
-from pyflame_rt.dialects.pfrt.containers import OptionalType, SequenceType
-from pyflame_rt.dialects.pfrt.types import STRING
+from pyflame_rt.dialects.pfrt.containers import MapType, OptionalType, SequenceType
+from pyflame_rt.dialects.pfrt.types import STRING, tensor
 from pyflame_rt.errors import DTypeMismatchError, InputError, ShapeMismatchError
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -37,7 +37,30 @@ def prepare(feed: Mapping[str, object], specs: Sequence[TensorSpec]) -> list[Any
         _reject_unknown(feed, names)
     for spec, array in zip(specs, arrays, strict=True):
         _check_shape(spec, array)
+    _check_symbols(specs, arrays)
     return arrays
+
+
+def _check_symbols(specs: Sequence[TensorSpec], arrays: Sequence[Any]) -> None:
+    """Raise ShapeMismatchError unless a symbol has one size wherever it stands.
+
+    Optimizations rely on that, as ONNX says it.
+    """
+    bound: dict[str, tuple[int, str]] = {}
+    for spec, array in zip(specs, arrays, strict=True):
+        if spec.container is not None:
+            continue
+        for index, (dim, size) in enumerate(zip(spec.shape or (), array.shape, strict=False)):
+            if not isinstance(dim, str):
+                continue
+            known, name = bound.setdefault(dim, (size, spec.name))
+            if known != size:
+                raise ShapeMismatchError(
+                    f"Got invalid dimensions for input: {spec.name} for the following indices "
+                    f"index: {index} Got: {size} Expected: {known}",
+                    where=f'input "{spec.name}"',
+                    hint=f'"{dim}" is {known} in input "{name}"',
+                )
 
 
 def _value(value: object, spec: TensorSpec) -> Any:
@@ -51,10 +74,24 @@ def _value(value: object, spec: TensorSpec) -> Any:
             return [_checked(each, part) for each in cast("Sequence[object]", value)]
         case OptionalType(item=item):
             return None if value is None else _checked(value, spec_of(spec.name, item))
-        case _:
+        case kind:
             if not isinstance(value, Mapping):
                 raise _wrong_kind(value, spec, "a dict")
-            return dict(cast("Mapping[object, object]", value))
+            return _map(cast("Mapping[object, object]", value), spec, cast(MapType, kind))
+
+
+def _map(given: Mapping[object, object], spec: TensorSpec, kind: MapType) -> dict[Any, Any]:
+    key, value = (spec_of(spec.name, tensor(part, ())) for part in (kind.key, kind.value))
+    return {_item(k, key): _item(v, value) for k, v in given.items()}
+
+
+def _item(value: object, spec: TensorSpec) -> Any:
+    """A key or value of a map, as Python's own number or text."""
+    item = _checked(value, spec).item()
+    if isinstance(value, float) and isinstance(item, int):
+        # A conversion would drop the fraction.
+        raise _mismatch(np.asarray(value), spec)
+    return item
 
 
 def _checked(value: object, spec: TensorSpec) -> Any:
@@ -98,12 +135,19 @@ def _native(array: Array, spec: TensorSpec) -> Array:
         return _texts(array, spec)
     if array.dtype.newbyteorder("=") == spec.dtype:
         return array.astype(spec.dtype)
+    raise _mismatch(array, spec)
+
+
+def _mismatch(array: Array, spec: TensorSpec) -> DTypeMismatchError:
     row = dtypes.by_numpy().get(array.dtype)
     actual = f"tensor({row.onnx_name})" if row else str(array.dtype)
-    raise DTypeMismatchError(
+    if array.dtype.kind in "UST":
+        actual = "tensor(string)"
+    wanted = "str" if spec.dtype == STRING else f"'{spec.dtype}'"
+    return DTypeMismatchError(
         f"Unexpected input data type. Actual: ({actual}) , expected: ({spec.type})",
         where=f'input "{spec.name}"',
-        hint=f"convert it with .astype('{spec.dtype}')",
+        hint=f"convert it with .astype({wanted})",
     )
 
 
@@ -130,7 +174,12 @@ def _texts(array: Array, spec: TensorSpec) -> Array:
 def _converted(value: object, spec: TensorSpec) -> Array:
     try:
         array = np.asarray(value, dtype=spec.dtype)
-        return _texts(array, spec) if spec.dtype == STRING else array
+        if spec.dtype == STRING:
+            return _texts(array, spec)
+        # NumPy would read numbers from texts.
+        if (given := np.asarray(value)).dtype.kind in "UST":
+            raise _mismatch(given, spec)
+        return array
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"cannot become an array of {spec.type}: {error}", where=f'input "{spec.name}"'

@@ -22,10 +22,10 @@ from pyflame_rt import dtypes
 from pyflame_rt.backends.base import find_function
 from pyflame_rt.compiler import Dim, Program, TensorSpec, signature
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
-from pyflame_rt.dialects.pfrt.names import op_type_of
-from pyflame_rt.dialects.pfrt.types import PropertyValue, from_properties
+from pyflame_rt.dialects.pfrt.types import STRING, PropertyValue, from_properties
 from pyflame_rt.errors import ValidationError
 from pyflame_rt.frontends.onnx import import_onnx
+from pyflame_rt.operator_names import operator_type
 from pyflame_rt.universe import make_context
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -61,22 +61,33 @@ class Graph:
     def of_program(program: Program) -> Graph:
         """A read-only view of a program's main function."""
         graph = Graph(program.name)
+        graph.become_view_of(program)
+        return graph
+
+    def become_view_of(self, program: Program) -> None:
+        """Show another program's main function instead of what it showed so far."""
         inputs, outputs = signature(program.module)
         block = find_function(program.module, "main").body.block
         names: dict[SSAValue, str] = {
             argument: spec.name for argument, spec in zip(block.args, inputs, strict=True)
         }
+        # A rewritten output may come from an op that has another name, or none.
+        returned = block.last_op.operands if block.last_op is not None else ()
+        for value, spec in zip(returned, outputs, strict=False):
+            names.setdefault(value, spec.name)
+        nodes: list[Node] = []
+        initializers: dict[str, Array] = {}
         for op in block.ops:
             if not isinstance(op, PfrtOp):
                 continue
             _name_results(op, names)
             if not op.has_trait(ConstantLike):
-                graph._nodes.append(_view(op, names))
+                nodes.append(_view(op, names))
             elif (array := constant_of(op.results[0])) is not None:
-                graph._initializers[names[op.results[0]]] = array
-        graph._inputs, graph._outputs = list(inputs), list(outputs)
-        graph._program = program
-        return graph
+                initializers[names[op.results[0]]] = array
+        self._nodes, self._initializers = nodes, initializers
+        self._inputs, self._outputs = list(inputs), list(outputs)
+        self._program = program
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -99,7 +110,10 @@ class Graph:
         return dict(self._initializers)
 
     def add_input(self, name: str, dtype: npt.DTypeLike, shape: Sequence[Dim]) -> None:
-        """Declare an input; a str in the shape is a symbolic dimension, None an unnamed one."""
+        """Declare an input; a str in the shape is a symbolic dimension, None an unnamed one.
+
+        The dtype of strings is `str` or `object`.
+        """
         self._require_builder()
         self._inputs.append(TensorSpec(name, _dtype(dtype, name), tuple(shape)))
 
@@ -113,7 +127,9 @@ class Graph:
     def add_initializer(self, name: str, array: Array) -> None:
         """Add a constant. Raises ValidationError for a dtype that no tensor has."""
         self._require_builder()
-        _dtype(array.dtype, name)
+        array = array.astype(_dtype(array.dtype, name), copy=False)
+        if array.dtype == STRING and not all(isinstance(item, str) for item in array.flat):
+            raise ValidationError("holds objects that are not str", where=f'"{name}"')
         self._initializers[name] = array
 
     def add_node(
@@ -174,26 +190,29 @@ def _dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:
         found = np.dtype(dtype)
     except TypeError as error:
         raise ValidationError(str(error), where=f'"{name}"') from error
+    if found.kind in "OU":
+        return STRING
     if found not in dtypes.by_numpy():
         raise ValidationError(f"no tensor has elements of {found}", where=f'"{name}"')
     return found
 
 
 def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
-    code = dtypes.by_numpy()[spec.dtype].onnx
+    is_text = spec.dtype == STRING
+    code = onnx.TensorProto.STRING if is_text else dtypes.by_numpy()[spec.dtype].onnx
     return helper.make_tensor_value_info(spec.name, code, spec.shape)
 
 
 def _name_results(op: PfrtOp, names: dict[SSAValue, str]) -> None:
     own = op.names.data if op.names is not None else ("",) * len(op.results)
     for result, name in zip(op.results, own, strict=True):
-        names[result] = name or f"%{result.name_hint or len(names)}"
+        names.setdefault(result, name or f"%{result.name_hint or len(names)}")
 
 
 def _view(op: PfrtOp, names: Mapping[SSAValue, str]) -> Node:
     location = cast(Operation, op).location
     return Node(
-        op_type_of(op.name),
+        operator_type(op),
         location.desc.data if isinstance(location, NameLoc) else "",
         tuple("" if slot is None else names[slot] for slot in op.operand_slots()),
         tuple(names[result] for result in op.results),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from onnx import TensorProto
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
@@ -15,9 +16,10 @@ from xdsl.traits import ConstantLike
 
 from pyflame_rt import compiler, dtypes, pipelines
 from pyflame_rt.compiler import Program, TensorSpec
-from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
+from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.names import op_type_of
-from pyflame_rt.dialects.pfrt.types import numpy_dtype, static_shape_of, type_of
+from pyflame_rt.dialects.pfrt.types import is_string, numpy_dtype, static_shape_of, type_of
 from pyflame_rt.dialects.plan.ops import CallOp
 from pyflame_rt.errors import PyFlameRTError
 from pyflame_rt.frontends.onnx import Inspection, inspect_onnx
@@ -65,11 +67,12 @@ class Report:
         yield f"operators   {total}: {listed}" if total else "operators   0"
         size = "" if self.parameter_bytes is None else f" ({_bytes_text(self.parameter_bytes)})"
         yield f"parameters  {self.parameters:,}{size}"
-        if self.flops is not None and self.bytes is not None:
+        if self.flops is not None:
             at = ", ".join(f"{n} {list(s)}" for n, s in (self.shapes or {}).items())
             yield f"flops       {self.flops:,} at {at}"
+        if self.flops is not None and self.bytes is not None:
             yield f"bytes       {self.bytes:,} ({_bytes_text(self.bytes)}) read and written by ops"
-        elif self.shapes is not None:
+        if self.flops is None and self.shapes is not None:
             at = ", ".join(f"{n} {list(s)}" for n, s in self.shapes.items())
             yield f"flops       unknown at {at}; give other sizes with --dim NAME=SIZE"
         if self.unsupported:
@@ -115,6 +118,8 @@ def inspect_program(program: Program, dims: Mapping[str, int]) -> Report:
 
 def spec_text(spec: TensorSpec) -> str:
     """`images: tensor(float) [N, 1, 8, 8]`."""
+    if spec.container is not None:
+        return f"{spec.name}: {spec.type}"
     if spec.shape is None:
         return f"{spec.name}: {spec.type} of unknown rank"
     return (
@@ -137,7 +142,11 @@ def _with_costs(
             raise
         # Costs are a bonus: a model that does not take size 1 everywhere has none to show.
         return replace(report, shapes=named)
-    ops = [op for op in module.walk() if isinstance(op, PfrtOp) and not op.has_trait(ConstantLike)]
+    ops = [
+        op
+        for op in module.walk()
+        if isinstance(op, PfrtOp) and not op.has_trait(ConstantLike) and not _is_fused(op)
+    ]
     flops, sizes = [op.flops() for op in ops], [op.bytes() for op in ops]
     return replace(
         report,
@@ -154,10 +163,15 @@ def _histogram(module: ModuleOp) -> dict[str, int]:
 
 def _operator(op: Operation) -> str:
     if isinstance(op, PfrtOp):
-        return "" if op.has_trait(ConstantLike) else op_type_of(op.name)
+        return "" if op.has_trait(ConstantLike) or _is_fused(op) else op_type_of(op.name)
     if isinstance(op, CallOp):
         return f"@{op.callee.string_value()}"
     return op.name if op.name.startswith("plan.") else ""
+
+
+def _is_fused(op: Operation) -> bool:
+    """Whether an op is inside a fused one, which counts for it."""
+    return isinstance(op.parent_op(), FusedOp)
 
 
 def _parameters(module: ModuleOp) -> tuple[int, int]:
@@ -169,8 +183,16 @@ def _parameters(module: ModuleOp) -> tuple[int, int]:
         for dim in static_shape_of(op.results[0]) or ():
             elements *= dim
         count += elements
-        size += elements * numpy_dtype(type_of(op.results[0]).element_type).itemsize
+        size += _byte_size(op, elements)
     return count, size
+
+
+def _byte_size(op: PfrtOp, elements: int) -> int:
+    """The bytes of a constant; of strings those of their UTF-8."""
+    if is_string(op.results[0].type):
+        texts = constant_of(op.results[0])
+        return 0 if texts is None else sum(len(text.encode()) for text in texts.flat)
+    return elements * numpy_dtype(type_of(op.results[0]).element_type).itemsize
 
 
 def _graph_name(module: ModuleOp) -> str:
@@ -182,10 +204,11 @@ def _graph_name(module: ModuleOp) -> str:
 def _of_summary(name: str, summary: Inspection) -> Report:
     def text(kind: str, element: int, shape: Sequence[int | str | None] | None) -> str:
         row = dtypes.by_onnx().get(element)
-        if kind != "tensor" or row is None:
+        name = "string" if element == TensorProto.STRING else row.onnx_name if row else None
+        if kind != "tensor" or name is None:
             return kind or "no type"
         listed = "?" if shape is None else ", ".join("?" if d is None else str(d) for d in shape)
-        return f"tensor({row.onnx_name}) [{listed}]"
+        return f"tensor({name}) [{listed}]"
 
     return Report(
         name=name,

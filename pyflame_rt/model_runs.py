@@ -12,7 +12,7 @@ from xdsl.dialects.func import FuncOp
 from pyflame_rt import compiler, pipelines
 from pyflame_rt.backends import base
 from pyflame_rt.backends.reference import ReferenceBackend
-from pyflame_rt.compiler import CompiledModel, Program
+from pyflame_rt.compiler import CompiledModel, Program, TensorSpec
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.errors import PyFlameRTError
 
@@ -27,6 +27,18 @@ def compile_program(program: Program, backend: str, pipeline: str) -> CompiledMo
     module = program.module.clone()
     pipelines.run(program.ctx, module, pipelines.parse(pipeline))
     return compiler.compile_module(module, program.ctx, backend, "")
+
+
+def pipeline_for(
+    specs: Sequence[TensorSpec], feed: Sequence[Any], level: int, *, specialize: bool
+) -> str:
+    """The passes of an optimization level; with `specialize`, for just these inputs as well."""
+    text = compiler.optimization_pipeline(level)
+    if not specialize or all(spec.is_static for spec in specs):
+        return text
+    # Containers have no shape to fix.
+    shapes = [getattr(value, "shape", ()) for value in feed]
+    return compiler.join(text, compiler.specialization_pipeline(specs, shapes, level))
 
 
 def has_main(module: ModuleOp) -> bool:

@@ -86,7 +86,16 @@ class Backend(protocol.Backend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        """Whether models run on a device, in onnx's notation: "CPU", "CPU:0", "CUDA:1"."""
+        """Whether models run on a device, in onnx's notation: "CPU", "CPU:0", "CUDA:1".
+
+        Raises InputError for what is no string.
+        """
+        if not isinstance(cast(object, device), str):
+            raise InputError(
+                f"a device must be a string, not {type(device).__name__}",
+                where="onnx_backend",
+                hint='use "CPU"',
+            )
         kind, _, number = device.partition(":")
         return kind.upper() == "CPU" and number in ("", "0")
 
@@ -146,8 +155,8 @@ class Backend(protocol.Backend):
     ) -> tuple[Any, ...]:
         """Run one node on inputs in its order, absent ones left out, or by name.
 
-        `outputs_info` declares dtype and shape of each output; the model made of the node is
-        checked against them. `opset_version` is that of the node's domain, the newest known by
+        `outputs_info` declares dtype and shape of each output. Another dtype than the node's is an
+        error; another shape is not, as in any model. `opset_version` is that of the node's domain, the newest known by
         default; other `kwargs` are as for `prepare`.
         Raises InputError and what `prepare` and `run` raise.
         """
@@ -180,7 +189,12 @@ def _readable(model: Source) -> str | os.PathLike[str] | bytes:
 
 
 def _options(kwargs: Mapping[str, Any]) -> SessionOptions:
-    options = copy(kwargs.get("options", SessionOptions()))
+    given = kwargs.get("options")
+    if not isinstance(given, SessionOptions | None):
+        raise ValidationError(
+            f"options must be SessionOptions, not {type(given).__name__}", where="onnx_backend"
+        )
+    options = SessionOptions() if given is None else copy(given)
     known = [name for name in dir(SessionOptions()) if not name.startswith("_")]
     known.remove("validate")
     for name, value in kwargs.items():
@@ -227,6 +241,8 @@ def _model_of(
         raise InputError(f"outputs_info tells of {len(infos)} of {len(names)} outputs")
     outputs = [_output(name, info) for name, info in zip(names, infos, strict=True)]
     graph = make_graph([node], node.op_type, inputs, outputs)
+    if not isinstance(cast(object, opset), int | None):
+        raise InputError(f"opset_version must be a number, got {opset!a}", where="onnx_backend")
     opsets = [make_opsetid(domain, newest if opset is None else opset)]
     return make_model(graph, opset_imports=opsets)
 
@@ -234,8 +250,15 @@ def _model_of(
 def _output(name: str, info: tuple[Any, Sequence[int]] | None) -> ValueInfoProto:
     if info is None:
         return make_empty_tensor_value_info(name)
-    dtype, shape = info
-    return make_tensor_value_info(name, np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
+    try:
+        dtype, shape = info
+        return make_tensor_value_info(name, np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"outputs_info holds {info!a}",
+            where=f'output "{name}"',
+            hint="give a dtype of ONNX and a shape",
+        ) from error
 
 
 def _type_of(value: object, name: str) -> TypeProto:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from enum import IntEnum
+from pathlib import Path
+
+
+class OptLevel(IntEnum):
+    """The documentation's names for optimization levels."""
+
+    NONE = 0
+    BASIC = 1
+    EXTENDED = 2
+    ALL = 3
 
 
 class GraphOptimizationLevel(IntEnum):
@@ -24,6 +35,10 @@ class SessionOptions:
     dynamic plan at once). `max_specialized_plans` bounds how many such plans are kept; the least
     recently used is dropped, and made again only when its signature comes back a hundred times as
     often.
+
+    `skip_passes` are passes of the level that are left out (`cse`, or the documentation's `CSEPass`);
+    `verbose_optimization` says what each pass did; `validate_after_pass` verifies the model after
+    each pass; `optimized_model_filepath` is a `.mlir` file that the optimised model is saved to.
     """
 
     def __init__(self) -> None:
@@ -31,10 +46,14 @@ class SessionOptions:
         self.device = "cpu"
         self.specialize_after = 2
         self.max_specialized_plans = 8
+        self.skip_passes: list[str] = []
+        self.verbose_optimization = False
+        self.validate_after_pass = False
+        self.optimized_model_filepath: str | os.PathLike[str] = ""
 
     @property
     def optimization_level(self) -> int:
-        """0: none, 1: folding and cleanup, 2: with common subexpressions, 3: everything."""
+        """0: none, 1: folding and cleanup, 2: with common subexpressions and fusion, 3: everything."""
         return self._optimization_level
 
     @optimization_level.setter
@@ -54,6 +73,8 @@ class SessionOptions:
 
     def validate(self) -> list[str]:
         """What is wrong with the values, one sentence each; empty when they are fine."""
+        from pyflame_rt.passes import optimization_levels
+
         problems: list[str] = []
         if self.device != "cpu":
             problems.append(f'device "{self.device}" is not available; available: cpu')
@@ -63,4 +84,15 @@ class SessionOptions:
             problems.append(f"specialize_after {self.specialize_after} is negative")
         if self.max_specialized_plans < 1:
             problems.append(f"max_specialized_plans {self.max_specialized_plans} is below 1")
-        return problems
+        if isinstance(self.skip_passes, str):
+            problems.append(f'skip_passes is a list of names, not the string "{self.skip_passes}"')
+        else:
+            problems += optimization_levels.problems(0, self.skip_passes)
+        return problems + self._problems_of_file()
+
+    def _problems_of_file(self) -> list[str]:
+        path = os.fspath(self.optimized_model_filepath)
+        if not path or Path(path).suffix.lower() == ".mlir":
+            return []
+        kind = Path(path).suffix or "no extension"
+        return [f"optimized_model_filepath {path} must end in .mlir; {kind} cannot be written yet"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -17,12 +17,22 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
-from pyflame_rt import pass_options, pipeline_syntax
+from pyflame_rt import collecting, pass_options, pipeline_syntax
 from pyflame_rt.errors import PassFailed, PipelineError, PyFlameRTError, ValidationError
 from pyflame_rt.universe import multiverse
 
 PassTable: TypeAlias = Mapping[str, Callable[[], type[ModulePass]]]
 AfterPass: TypeAlias = Callable[[ModulePass, ModuleOp], None]
+
+
+@runtime_checkable
+class Composite(Protocol):
+    """A pass that stands for others, such as `pfrt-optimize`."""
+
+    def steps(self) -> Sequence[ModulePass]:
+        """The passes it stands for, in order."""
+        ...
+
 
 _LONGEST = 500
 """Characters of a message: some of xDSL's quote types as large as the model."""
@@ -43,6 +53,14 @@ def to_text(passes: Iterable[ModulePass]) -> str:
     return ",".join(pass_options.to_text(instance) for instance in passes)
 
 
+def expanded(passes: Iterable[ModulePass]) -> tuple[ModulePass, ...]:
+    """The passes, with those that a pass stands for in its place."""
+    found: list[ModulePass] = []
+    for instance in passes:
+        found += expanded(instance.steps()) if isinstance(instance, Composite) else (instance,)
+    return tuple(found)
+
+
 def run(
     ctx: Context,
     module: ModuleOp,
@@ -52,27 +70,30 @@ def run(
     verify: bool = False,
     verify_each: bool = False,
 ) -> None:
-    """Apply passes to a module in place; `after` is called after each.
+    """Apply passes to a module in place; `after` is called after each, the passes that one stands
+    for being passes of their own.
 
     With `verify` the result is verified, with `verify_each` what each pass leaves. Raises
     PassFailed naming pass, op and location for whatever a pass raises, ValidationError for a
     module that is invalid without any pass, and other PyFlameRTErrors as passes raise them.
     """
-    for instance in passes:
-        try:
-            instance.apply(ctx, module)
-        except Exception as error:
-            raise _pass_failed(instance, error) from _without_notes(error)
-        if verify_each or (verify and instance is passes[-1]):
+    steps = expanded(passes)
+    with collecting.paused():
+        for instance in steps:
             try:
-                verify_module(module)
-            except ValidationError as error:
-                raise PassFailed(
-                    f"left invalid IR: {error.message}", where=_join(instance.name, error.where)
-                ) from error
-        if after is not None:
-            after(instance, module)
-    if verify and not passes:
+                instance.apply(ctx, module)
+            except Exception as error:
+                raise _pass_failed(instance, error) from _without_notes(error)
+            if verify_each or (verify and instance is steps[-1]):
+                try:
+                    verify_module(module)
+                except ValidationError as error:
+                    raise PassFailed(
+                        f"left invalid IR: {error.message}", where=_join(instance.name, error.where)
+                    ) from error
+            if after is not None:
+                after(instance, module)
+    if verify and not steps:
         verify_module(module)
 
 

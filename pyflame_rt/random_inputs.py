@@ -14,6 +14,8 @@ from pyflame_rt.errors import InputError
 
 Array: TypeAlias = npt.NDArray[Any]
 
+_WORDS = ("apple", "bird", "cloud", "door", "eleven", "fish", "green", "hello")
+
 
 def resolve_shapes(
     specs: Sequence[TensorSpec], dims: Mapping[str, int]
@@ -43,12 +45,17 @@ def guessed_dims(specs: Sequence[TensorSpec], dims: Mapping[str, int]) -> tuple[
 def random_array(
     dtype: np.dtype[Any], shape: Sequence[int], generator: np.random.Generator
 ) -> Array:
-    """A random array: normal floats, bytes over their whole range, other integers 0 or 1.
+    """A random array: normal floats, bytes over their whole range, other integers 0 or 1, words.
 
     Wide integers are usually indices or counts, for which 0 and 1 are the safest guess.
     """
     size = tuple(shape)
     match dtype.kind:
+        case "O":
+            words: Array = np.empty(size, np.object_)
+            chosen = generator.integers(0, len(_WORDS), words.size).tolist()
+            words.reshape(-1)[:] = [_WORDS[number] for number in chosen]
+            return words
         case "b":
             return generator.integers(0, 2, size).astype(np.bool_)
         case "i" | "u" if dtype.itemsize == 1:
@@ -68,6 +75,10 @@ def random_array(
 
 
 def _resolved(spec: TensorSpec, dims: Mapping[str, int]) -> tuple[int, ...]:
+    if spec.container is not None:
+        raise InputError(
+            f"no random {spec.type} can be made", where=f'input "{spec.name}"', hint="feed one"
+        )
     if spec.shape is None:
         raise InputError(
             "its rank is unknown, so that no random array can be made for it",

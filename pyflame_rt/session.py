@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -22,6 +22,7 @@ from pyflame_rt.errors import InputError, PyFlameRTError, ValidationError
 from pyflame_rt.files import write_text
 from pyflame_rt.graph import Graph
 from pyflame_rt.options import SessionOptions
+from pyflame_rt.pass_statistics import narrating
 
 Array: TypeAlias = npt.NDArray[Any]
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
@@ -246,7 +247,9 @@ class InferenceSession:
         with self._reading:
             if (found := self._kept_overriding(names)) is None:
                 program = compiler.load(self._source, initializers_as_inputs=names)
-                found = InferenceSession(Graph.of_program(program), self._options)
+                options = copy(self._options)
+                options.optimized_model_filepath = ""
+                found = InferenceSession(Graph.of_program(program), options)
                 with self._lock:
                     self._overriding[names] = found
                     if len(self._overriding) > _OVERRIDING_KEPT:
@@ -260,17 +263,33 @@ class InferenceSession:
             return self._overriding.get(names)
 
     def _optimize(self) -> ModuleOp:
-        module = self._program.module.clone()
-        text = compiler.optimization_pipeline(self._options.optimization_level)
-        pipelines.run(self._program.ctx, module, pipelines.parse(text), verify=True)
+        options, module = self._options, self._program.module.clone()
+        text = compiler.optimization_pipeline(options.optimization_level, options.skip_passes)
+        with narrating(module, options.verbose_optimization) as narrator:
+            pipelines.run(
+                self._program.ctx,
+                module,
+                pipelines.parse(text),
+                narrator,
+                verify=True,
+                verify_each=options.validate_after_pass,
+            )
+        if path := os.fspath(options.optimized_model_filepath):
+            module_files.save(module, path)
         return module
 
     def _compile(self, pipeline: str) -> CompiledModel:
-        return compiler.compile_module(self._optimized, self._program.ctx, "numpy", pipeline)
+        return compiler.compile_module(
+            self._optimized,
+            self._program.ctx,
+            "numpy",
+            pipeline,
+            verify_each=self._options.validate_after_pass,
+        )
 
     def _pipeline_of(self, plan: CompiledModel) -> str:
-        level = self._options.optimization_level
-        return compiler.join(compiler.optimization_pipeline(level), plan.pipeline)
+        level, skip = self._options.optimization_level, self._options.skip_passes
+        return compiler.join(compiler.optimization_pipeline(level, skip), plan.pipeline)
 
     def _plan_for(self, shapes: Shapes, *, count: bool) -> CompiledModel:
         if self._static:
@@ -292,7 +311,7 @@ class InferenceSession:
     def _comes_back(self, shapes: Shapes) -> bool:
         """Count a run of a signature; whether it has come often enough to be specialised."""
         needed = self._options.specialize_after
-        if needed == 0 or not _binds_consistently(self._plan.inputs, shapes):
+        if needed == 0:
             return False
         self._seen[shapes] = self._seen.pop(shapes, 0) + 1
         if len(self._seen) > _COUNTED_SIGNATURES:
@@ -301,7 +320,10 @@ class InferenceSession:
 
     def _specialize(self, shapes: Shapes) -> CompiledModel:
         try:
-            plan = self._compile(compiler.specialization_pipeline(self._plan.inputs, shapes))
+            level, skip = self._options.optimization_level, self._options.skip_passes
+            plan = self._compile(
+                compiler.specialization_pipeline(self._plan.inputs, shapes, level, skip)
+            )
         except PyFlameRTError:
             # Shapes that do not fit each other: the run fails, or not, as it did the first time.
             with self._lock:
@@ -338,16 +360,6 @@ class InferenceSession:
 def _shapes(values: Sequence[Any]) -> Shapes:
     """What decides on which plan values run; containers do not."""
     return tuple(getattr(value, "shape", ()) for value in values)
-
-
-def _binds_consistently(specs: Sequence[TensorSpec], shapes: Shapes) -> bool:
-    bound: dict[str, int] = {}
-    return all(
-        bound.setdefault(dim, size) == size
-        for spec, shape in zip(specs, shapes, strict=True)
-        for dim, size in zip(spec.shape or (), shape, strict=False)
-        if isinstance(dim, str)
-    )
 
 
 def _load(source: object) -> Program:

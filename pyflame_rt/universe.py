@@ -27,9 +27,46 @@ _DIALECTS = {
 _PASSES = {
     "convert-pfrt-to-plan": "pyflame_rt.passes.conversion.convert_pfrt_to_plan:ConvertPfrtToPlanPass",
     "pfrt-canonicalize": "pyflame_rt.passes.cleanup.pfrt_canonicalize:PfrtCanonicalizePass",
+    "pfrt-dce": "pyflame_rt.passes.cleanup.pfrt_dce:PfrtDcePass",
     "pfrt-extract": "pyflame_rt.passes.cleanup.pfrt_extract:PfrtExtractPass",
     "pfrt-fold-constants": "pyflame_rt.passes.cleanup.pfrt_fold_constants:PfrtFoldConstantsPass",
+    "pfrt-fuse-activation": "pyflame_rt.passes.fusion.pfrt_fuse_activation:PfrtFuseActivationPass",
+    "pfrt-fuse-bias": "pyflame_rt.passes.fusion.pfrt_fuse_bias:PfrtFuseBiasPass",
+    "pfrt-fuse-conv-bn": "pyflame_rt.passes.fusion.pfrt_fuse_conv_bn:PfrtFuseConvBnPass",
+    "pfrt-fuse-elementwise": (
+        "pyflame_rt.passes.fusion.pfrt_fuse_elementwise:PfrtFuseElementwisePass"
+    ),
+    "pfrt-fuse-residual": "pyflame_rt.passes.fusion.pfrt_fuse_residual:PfrtFuseResidualPass",
     "pfrt-infer-shapes": "pyflame_rt.passes.analysis.pfrt_infer_shapes:PfrtInferShapesPass",
+    "pfrt-layout": "pyflame_rt.passes.layout.pfrt_layout:PfrtLayoutPass",
+    "pfrt-merge-projections": (
+        "pyflame_rt.passes.fusion.pfrt_merge_projections:PfrtMergeProjectionsPass"
+    ),
+    "pfrt-optimize": "pyflame_rt.passes.cleanup.pfrt_optimize:PfrtOptimizePass",
+    "pfrt-recognize-activations": (
+        "pyflame_rt.passes.fusion.pfrt_recognize_activations:PfrtRecognizeActivationsPass"
+    ),
+    "pfrt-recognize-attention": (
+        "pyflame_rt.passes.fusion.pfrt_recognize_attention:PfrtRecognizeAttentionPass"
+    ),
+    "pfrt-recognize-normalization": (
+        "pyflame_rt.passes.fusion.pfrt_recognize_normalization:PfrtRecognizeNormalizationPass"
+    ),
+    "pfrt-recognize-softmax": (
+        "pyflame_rt.passes.fusion.pfrt_recognize_softmax:PfrtRecognizeSoftmaxPass"
+    ),
+    "pfrt-simplify-algebra": (
+        "pyflame_rt.passes.cleanup.pfrt_simplify_algebra:PfrtSimplifyAlgebraPass"
+    ),
+    "pfrt-simplify-movement": (
+        "pyflame_rt.passes.cleanup.pfrt_simplify_movement:PfrtSimplifyMovementPass"
+    ),
+    "pfrt-simplify-shapes": (
+        "pyflame_rt.passes.cleanup.pfrt_simplify_shapes:PfrtSimplifyShapesPass"
+    ),
+    "pfrt-sink-transposes": (
+        "pyflame_rt.passes.cleanup.pfrt_sink_transposes:PfrtSinkTransposesPass"
+    ),
     "pfrt-specialize-shapes": (
         "pyflame_rt.passes.cleanup.pfrt_specialize_shapes:PfrtSpecializeShapesPass"
     ),

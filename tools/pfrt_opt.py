@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -32,6 +33,7 @@ from pyflame_rt.universe import multiverse
 
 if TYPE_CHECKING:
     from pyflame_rt.dialects.pfrt.attributes import WeightAttr
+    from pyflame_rt.pass_statistics import CostTable
 
 PROGRAM = "pfrt-opt"
 SPLIT = "// -----"
@@ -50,6 +52,8 @@ class PfrtOptMain(xDSLOptMain):
     """xDSL's optimizer driver with models as input, weights, dumps, and one-line errors."""
 
     version_format = f"{PROGRAM} {__version__} (xdsl {{xdsl_version}})"
+    table: CostTable | None = None
+    """What `--stats` prints."""
 
     def register_all_dialects(self) -> None:
         for name, factory in multiverse().all_dialects.items():
@@ -75,6 +79,17 @@ class PfrtOptMain(xDSLOptMain):
         )
         arg_parser.add_argument(
             "--dump-ir", metavar="DIR", help="write the IR before and after each pass to a folder"
+        )
+        arg_parser.add_argument(
+            "--stats",
+            action="store_true",
+            help="print ops, flops, bytes and parameters before and after each pass, to stderr",
+        )
+        arg_parser.add_argument(
+            "--explain", action="store_true", help="say on stderr what passes turned down, and why"
+        )
+        arg_parser.add_argument(
+            "--print-ir-diff", action="store_true", help="print what each pass changes, as a diff"
         )
         arg_parser.add_argument(
             "--reproducer",
@@ -177,13 +192,16 @@ class PfrtOptMain(xDSLOptMain):
                 raise ValidationError(error.message, where=where) from error
         if args.reproducer is not None:
             reproducer.save(module, args.reproducer, pipelines.to_text(self.passes))
-        pipelines.run(
-            self.ctx,
-            module,
-            self.passes,
-            self.observer(module, index),
-            verify_each=not args.disable_verify,
-        )
+        with _explaining(args.explain) as observers:
+            pipelines.run(
+                self.ctx,
+                module,
+                self.passes,
+                self.observer(module, index, observers),
+                verify_each=not args.disable_verify,
+            )
+        if self.table is not None:
+            print(self.table, file=sys.stderr)
         return module
 
     def parsed(self, chunk: Chunk) -> ModuleOp:
@@ -202,10 +220,18 @@ class PfrtOptMain(xDSLOptMain):
             implicit_module=not self.args.no_implicit_module,
         )
 
-    def observer(self, module: ModuleOp, index: int) -> pipelines.AfterPass:
-        """What happens after each pass: dumps, timing, printing."""
+    def observer(
+        self, module: ModuleOp, index: int, observers: list[pipelines.AfterPass]
+    ) -> pipelines.AfterPass:
+        """What happens after each pass, besides what is in `observers`: dumps, timing, printing."""
         args = self.args
-        observers: list[pipelines.AfterPass] = []
+        if args.stats:
+            from pyflame_rt.pass_statistics import CostTable
+
+            self.table = CostTable(module)
+            observers.append(self.table)
+        if args.print_ir_diff:
+            observers.append(_diff_printer(module))
         if args.time_passes:
             observers.append(_Timer())
         if args.dump_ir is not None:
@@ -304,6 +330,30 @@ class _Timer:
 
 def _print_after(instance: ModulePass, module: ModuleOp) -> None:
     print(f"IR after {instance.name}:\n{module_files.to_text(module, locations=False)}\n")
+
+
+@contextmanager
+def _explaining(wanted: bool) -> Generator[list[pipelines.AfterPass]]:
+    if not wanted:
+        yield []
+        return
+    from pyflame_rt.dialects.rewriting import explaining
+    from pyflame_rt.pass_statistics import refusals
+
+    with explaining() as explanation:
+
+        def after(instance: ModulePass, module: ModuleOp) -> None:
+            for line in refusals(instance.name, explanation):
+                print(f"{PROGRAM}: {line}", file=sys.stderr)
+
+        yield [after]
+
+
+def _diff_printer(module: ModuleOp) -> pipelines.AfterPass:
+    from pyflame_rt.ir_diff import IRDiff
+
+    diff = IRDiff(module)
+    return lambda instance, module: print(diff.after(instance, module), end="")
 
 
 def _read(path: str) -> bytes:

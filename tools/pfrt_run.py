@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import partial
+from itertools import islice
+from typing import Any, TypeAlias, cast
 
 import click
 import numpy as np
@@ -20,9 +22,12 @@ from pyflame_rt import (
     feeds,
     inspection,
     model_runs,
+    module_files,
+    pipelines,
     random_inputs,
     timing,
 )
+from pyflame_rt.bisection import bisect
 from pyflame_rt.comparison import Difference, Tolerance, compare_all, worst
 from pyflame_rt.compiler import Program, TensorSpec
 from pyflame_rt.errors import (
@@ -32,6 +37,8 @@ from pyflame_rt.errors import (
     PassFailed,
     PyFlameRTError,
 )
+from pyflame_rt.failures import Check
+from pyflame_rt.reduction import reduce
 from pyflame_rt.tools import onnxruntime_values
 from pyflame_rt.tools.command import FAILURE, USAGE, UsageError, guarded
 from pyflame_rt.tools.progress import stage
@@ -41,6 +48,8 @@ Array: TypeAlias = npt.NDArray[Any]
 PROGRAM = "pfrt-run"
 _BENCH_RUNS = 100
 _SHOWN_LAYERS = 5
+_SHOWN_TEXTS = 3
+_SHOWN_TEXT = 30
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,8 @@ class Options:
     atol: float
     compare: str | None
     per_layer: bool
+    bisect_passes: bool
+    reduce: str | None
     inspect: bool
     bench: int | None
     json: bool
@@ -130,6 +141,10 @@ class Report:
 @click.option("--compare", type=click.Choice(["onnxruntime", "reference"]),
               help="Run that as well, and compare.")  # fmt: skip
 @click.option("--per-layer", is_flag=True, help="With --compare: every value by its name.")
+@click.option("--bisect-passes", is_flag=True,
+              help="Find the pass after which outputs differ from the reference backend's.")  # fmt: skip
+@click.option("--reduce", metavar="OUT.mlir",
+              help="Shrink a model whose outputs differ from the reference backend's.")  # fmt: skip
 @click.option("--inspect", is_flag=True, help="Describe the model; run nothing.")
 @click.option("--bench", type=click.IntRange(1), is_flag=False, flag_value=_BENCH_RUNS,
               metavar="[N]", help=f"Time N runs ({_BENCH_RUNS}).")  # fmt: skip
@@ -189,6 +204,9 @@ def _run(options: Options) -> int:
     feed = feeds.prepare(_feed(options, inputs), inputs)
     named = {spec.name: array for spec, array in zip(inputs, feed, strict=True)}
     pipeline = _pipeline(options, program, inputs, feed)
+    if options.bisect_passes or options.reduce is not None:
+        _find_fault(options, report, program, pipeline, named)
+        return report.finish()
     try:
         with stage(PROGRAM, "compiling"):
             model = model_runs.compile_program(program, options.backend, pipeline)
@@ -226,6 +244,13 @@ def _with_guesses(
 def _check(options: Options) -> None:
     if options.per_layer and options.compare is None:
         raise UsageError("--per-layer goes with --compare")
+    finder = "--bisect-passes" if options.bisect_passes else "--reduce"
+    if (options.bisect_passes or options.reduce is not None) and options.compare == "onnxruntime":
+        raise UsageError(f"{finder} compares with the reference backend")
+    if options.reduce is not None and not module_files.is_for_text(options.reduce):
+        raise UsageError(
+            "not a name for text", where=options.reduce, hint="--reduce writes a .mlir file"
+        )
     if options.pipeline is not None and options.opt_level is not None:
         raise UsageError("--pipeline and --opt-level exclude each other")
     if options.test_data is not None and options.expect is not None:
@@ -240,17 +265,17 @@ def _run_tests(program: Program, tests: Sequence[str], options: Options, report:
     return report.finish()
 
 
-def _feed(options: Options, specs: Sequence[TensorSpec]) -> dict[str, Array]:
-    feed: dict[str, Array] = {}
+def _feed(options: Options, specs: Sequence[TensorSpec]) -> dict[str, Any]:
+    feed: dict[str, Any] = {}
     if options.test_data is not None:
         feed |= array_files.read_recorded(options.test_data, "input", specs)
     if options.inputs is not None:
-        feed |= array_files.read_archive(options.inputs)
+        feed |= array_files.gathered(array_files.read_archive(options.inputs), specs)
+    containers = {spec.name: spec.container for spec in specs}
     for text in options.input:
         name, path = _named_file(text, specs)
-        feed[name] = array_files.read_array(path)
-    declared = {spec.name: spec.dtype for spec in specs}
-    feed = {n: array_files.as_declared(a, declared.get(n, a.dtype)) for n, a in feed.items()}
+        feed[name] = array_files.read_value(path, containers.get(name))
+    feed = _as_declared(feed, specs)
     if (options.test_data or options.inputs or options.input) and not options.seed_given:
         return feed
     missing = [spec for spec in specs if spec.name not in feed and spec.default is None]
@@ -268,6 +293,14 @@ def _feed(options: Options, specs: Sequence[TensorSpec]) -> dict[str, Array]:
     return feed
 
 
+def _as_declared(values: Mapping[str, Any], specs: Sequence[TensorSpec]) -> dict[str, Any]:
+    dtypes = {spec.name: spec.dtype for spec in specs}
+    return {
+        name: array_files.as_declared(value, dtypes[name]) if name in dtypes else value
+        for name, value in values.items()
+    }
+
+
 def _named_file(text: str, specs: Sequence[TensorSpec]) -> tuple[str, str]:
     # A name may contain "=".
     for spec in specs:
@@ -280,7 +313,7 @@ def _named_file(text: str, specs: Sequence[TensorSpec]) -> tuple[str, str]:
 
 
 def _pipeline(
-    options: Options, program: Program, specs: Sequence[TensorSpec], feed: Sequence[Array]
+    options: Options, program: Program, specs: Sequence[TensorSpec], feed: Sequence[Any]
 ) -> str:
     if options.pipeline is not None or compiler.is_lowered(program.module):
         return options.pipeline or ""
@@ -288,19 +321,35 @@ def _pipeline(
     if level is None:
         # The reference backend is the meaning of the model as it stands.
         level = 0 if options.backend == "reference" else 2
-    text = compiler.optimization_pipeline(level)
-    is_static = all(spec.is_static for spec in specs)
-    if options.dynamic or is_static or options.backend == "reference":
-        return text
-    shapes = [array.shape for array in feed]
-    return compiler.join(text, compiler.specialization_pipeline(specs, shapes))
+    specialize = not options.dynamic and options.backend != "reference"
+    return model_runs.pipeline_for(specs, feed, level, specialize=specialize)
+
+
+def _find_fault(
+    options: Options, report: Report, program: Program, pipeline: str, named: Mapping[str, Any]
+) -> None:
+    if compiler.is_lowered(program.module):
+        raise UsageError("a lowered model has no passes before it to blame", where=options.model)
+    check = Check(options.backend, options.tolerance)
+    if options.bisect_passes:
+        with stage(PROGRAM, "bisecting"):
+            culprit = bisect(program, pipelines.parse(pipeline), named, check)
+        report.good &= culprit is None
+        lines = culprit.lines() if culprit else ["bisection: outputs agree after all passes"]
+        report.add("bisection", None if culprit is None else culprit.as_json(), *lines)
+    if options.reduce is not None:
+        with stage(PROGRAM, "reducing"):
+            found = reduce(program, named, partial(_pipeline, options, program), check)
+        report.good = False
+        command = f"{PROGRAM} {found.save(options.reduce)} --backend {options.backend}"
+        report.add("reduction", {**found.as_json(), "command": command}, *found.lines(), command)
 
 
 def _expect(
     options: Options,
     report: Report,
     specs: Sequence[TensorSpec],
-    values: Mapping[str, Array],
+    values: Mapping[str, Any],
 ) -> None:
     source = options.expect or options.test_data
     if source is None:
@@ -311,7 +360,6 @@ def _expect(
         expected = array_files.read_recorded(source, "output", specs)
     if not expected:
         raise InputError("holds no outputs to compare with", where=source)
-    dtypes = {spec.name: spec.dtype for spec in specs}
     for name in expected:
         if name not in values:
             raise InputError(
@@ -319,7 +367,7 @@ def _expect(
                 where=source,
                 hint=f"outputs are {', '.join(values)}",
             )
-    expected = {n: array_files.as_declared(a, dtypes[n]) for n, a in expected.items()}
+    expected = _as_declared(expected, specs)
     report.verdict("expect", compare_all(values, expected, options.tolerance), source)
 
 
@@ -328,8 +376,8 @@ def _compare(
     report: Report,
     program: Program,
     pipeline: str,
-    inputs: Mapping[str, Array],
-    values: Mapping[str, Array],
+    inputs: Mapping[str, Any],
+    values: Mapping[str, Any],
 ) -> None:
     if options.compare is None:
         return
@@ -371,14 +419,32 @@ def _report_layers(report: Report, differences: tuple[Difference, ...], against:
     report.add("compare", result, *lines)
 
 
-def _shape_of(spec: TensorSpec, array: Array) -> dict[str, object]:
-    return {"name": spec.name, "type": spec.type, "shape": list(array.shape)}
+def _shape_of(spec: TensorSpec, value: object) -> dict[str, object]:
+    about: dict[str, object] = {"name": spec.name, "type": spec.type}
+    if isinstance(value, np.ndarray):
+        return {**about, "shape": list(cast(Array, value).shape)}
+    return {**about, "length": len(cast(Sized, value))} if value is not None else about
 
 
-def _summary(spec: TensorSpec, array: Array) -> str:
-    text = f"{spec.name}: {spec.type} {list(array.shape)}"
+def _summary(spec: TensorSpec, value: object) -> str:
+    about = f"{spec.name}: {spec.type}"
+    match value:
+        case np.ndarray():
+            return f"{about} {_array_summary(cast(Array, value))}"
+        case None:
+            return f"{about} none"
+        case _:
+            return f"{about} of {len(cast(Sized, value))}"
+
+
+def _array_summary(array: Array) -> str:
+    text = f"{list(array.shape)}"
     if array.size == 0 or array.dtype.kind == "c":
         return text
+    if array.dtype.kind == "O":
+        shown = (ascii(t if len(t) <= _SHOWN_TEXT else f"{t[:_SHOWN_TEXT]}…") for t in array.flat)
+        more = " …" * (array.size > _SHOWN_TEXTS)
+        return f"{text} {' '.join(islice(shown, _SHOWN_TEXTS))}{more}"
     wide = array.astype(np.float64) if array.dtype.kind not in "biu" else array
     with np.errstate(all="ignore"):
         low, high, mean = wide.min(), wide.max(), wide.mean()
