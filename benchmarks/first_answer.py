@@ -1,12 +1,12 @@
-"""Time from a model's file to its first output, beside onnxruntime's.
+"""Time from a model's file to a ready session and to its first output, beside onnxruntime's.
 
     python benchmarks/first_answer.py [FILE.onnx …] [--rounds 5] [--json]
 
 Without files it makes ResNet-50 and BERT-base with scripts/make_networks.py, which needs torch.
 Every measurement is a process of its own, the two libraries in turn, one thread each, the file in
-the page cache. "first answer" is session and first run with all code loaded and a tiny model of
-the same operators run before; "from start" is the whole process with its imports. Medians over
-rounds, and the median of the ratio of neighbours.
+the page cache. "session" is its creation alone and "first answer" that and the first run, with all
+code loaded and a tiny model of the same operators run before; "from start" is the whole process
+with its imports. Medians over rounds, and the median of the ratio of neighbours.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ROOT / "tests" / "networks"
 NAMES = ("resnet50", "bert_base")
+WHAT = ("session", "first_answer", "from_start")
 BOUND = {"batch": 1, "sequence": 32}
 CHILD = """
 import sys, time
@@ -41,15 +42,18 @@ else:
     from pyflame_rt import InferenceSession as session
 
 def answer(path, feed):
+    inputs = dict(np.load(feed))
     start = time.perf_counter()
-    outputs = session(path).run(None, dict(np.load(feed)))
-    seconds = time.perf_counter() - start
+    ready = session(path)
+    created = time.perf_counter() - start
+    outputs = ready.run(None, inputs)
+    answered = time.perf_counter() - start
     assert all(np.isfinite(output).all() for output in outputs)
-    return seconds
+    return created, answered
 
 if len(sys.argv) > 4:
     answer(*sys.argv[4:6])
-print(answer(*sys.argv[2:4]))
+print(*answer(*sys.argv[2:4]))
 """
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -73,8 +77,8 @@ def write_feed(model: Path, path: Path) -> Path:
     return path
 
 
-def run(library: str, *paths: Path) -> tuple[float, float]:
-    """Seconds to the first answer, and of the whole process."""
+def run(library: str, *paths: Path) -> tuple[float, float, float]:
+    """Seconds to a ready session, to the first answer, and of the whole process."""
     start = time.perf_counter()
     output = subprocess.run(
         [sys.executable, "-c", CHILD, library, *map(str, paths)],
@@ -83,7 +87,9 @@ def run(library: str, *paths: Path) -> tuple[float, float]:
         text=True,
         env={**os.environ, **ONE_THREAD},
     ).stdout
-    return float(output), time.perf_counter() - start
+    whole = time.perf_counter() - start
+    created, answered = map(float, output.split())
+    return created, answered, whole
 
 
 def compare(model: Path, folder: Path, rounds: int) -> dict[str, object]:
@@ -91,12 +97,13 @@ def compare(model: Path, folder: Path, rounds: int) -> dict[str, object]:
     feed = write_feed(model, folder / f"{model.stem}.npz")
     small = TINY / model.name
     warm = (small, write_feed(small, folder / "small.npz")) if small.exists() else ()
-    rows: dict[str, list[tuple[float, float]]] = {"first_answer": [], "from_start": []}
+    rows: dict[str, list[tuple[float, float]]] = {what: [] for what in WHAT}
     for _ in range(rounds):
         ours, theirs = (run(library, model, feed, *warm) for library in ("pyflame", "onnxruntime"))
-        rows["first_answer"].append((ours[0], theirs[0]))
+        rows["session"].append((ours[0], theirs[0]))
+        rows["first_answer"].append((ours[1], theirs[1]))
         ours, theirs = (run(library, model, feed) for library in ("pyflame", "onnxruntime"))
-        rows["from_start"].append((ours[1], theirs[1]))
+        rows["from_start"].append((ours[2], theirs[2]))
     figures: dict[str, object] = {"model": model.stem, "bytes": model.stat().st_size}
     for name, pairs in rows.items():
         figures[name] = {
@@ -131,7 +138,7 @@ def main() -> None:
             if args.json:
                 print(json.dumps(figures))
                 continue
-            for what in ("first_answer", "from_start"):
+            for what in WHAT:
                 row = figures[what]
                 print(
                     f"{figures['model']:24} {what.replace('_', ' '):13} {row['ours']:6.3f} s, "
