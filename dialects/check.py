@@ -18,10 +18,12 @@ from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.dialects.pfrt.base import TensorConstraint
 from pyflame_rt.dialects.pfrt.lattice import compatible
-from pyflame_rt.dialects.pfrt.types import from_properties, type_of
+from pyflame_rt.dialects.pfrt.types import STRING, from_properties, type_of
 from pyflame_rt.errors import BackendError
 
 Array = npt.NDArray[Any]
+
+_MAX_SHOWN = 60
 
 
 class ExpectOp(IRDLOperation):
@@ -138,7 +140,10 @@ def difference(
 ) -> str | None:
     """How two arrays differ, None when they do not. Infinities are close to themselves only."""
     if actual.dtype != expected.dtype:
-        return f"got {actual.dtype.name}, expected {expected.dtype.name}"
+        left, right = (
+            "strings" if array.dtype == STRING else array.dtype.name for array in (actual, expected)
+        )
+        return f"got {left}, expected {right}"
     if actual.shape != expected.shape:
         return f"got shape {list(actual.shape)}, expected {list(expected.shape)}"
     left, right = _widened(actual), _widened(expected)
@@ -146,16 +151,22 @@ def difference(
         same = left == right
         if left.dtype.kind in "fc":
             same |= np.isnan(left) & np.isnan(right)
-        if rtol or atol:
+        if (rtol or atol) and left.dtype.kind != "O":
             same |= np.isfinite(right) & (_distance(left, right) <= atol + rtol * np.abs(right))
     if same.all():
         return None
     index = tuple(int(i) for i in np.argwhere(~same)[0])
     wrong = int(same.size - np.count_nonzero(same))
     return (
-        f"got {left[index]}, expected {right[index]} at index {list(index)}; "
+        f"got {_shown(left[index])}, expected {_shown(right[index])} at index {list(index)}; "
         f"{wrong} of {same.size} elements differ"
     )
+
+
+def _shown(element: object) -> str:
+    if not isinstance(element, str):
+        return str(element)
+    return ascii(element if len(element) <= _MAX_SHOWN else f"{element[:_MAX_SHOWN]}…")
 
 
 def _widened(array: Array) -> Array:

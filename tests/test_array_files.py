@@ -83,7 +83,7 @@ def pickled() -> bytes:
 def test_what_is_no_array_is_refused_in_one_line(tmp_path: Path, name: str, data: bytes):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError) as caught:
-        array_files.read_array(tmp_path / name)
+        array_files.read_value(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
 
 
@@ -104,7 +104,7 @@ def test_an_archive_of_other_files_is_refused(tmp_path: Path):
 
 def test_missing_files_and_folders_are_named(tmp_path: Path):
     with pytest.raises(ModelNotFoundError, match=r"no\.npy: no such file"):
-        array_files.read_array(tmp_path / "no.npy")
+        array_files.read_value(tmp_path / "no.npy")
     with pytest.raises(ModelNotFoundError, match="is a directory"):
         array_files.read_archive(tmp_path)
     with pytest.raises(InputError, match="cannot be listed"):

@@ -106,6 +106,8 @@ def test_what_is_compatible():
     assert onnx_backend.is_compatible(model())
     assert not onnx_backend.is_compatible(model("Frobnicate"))
     assert not onnx_backend.is_compatible(b"no model")
+    assert not onnx_backend.is_compatible(None)
+    assert not onnx_backend.is_compatible(5)
     assert onnx_backend.is_opset_supported(model()) == (True, "")
     assert onnx_backend.is_opset_supported(model(opset=99)) == (
         False,
@@ -206,6 +208,42 @@ def external() -> ModelProto:
             lambda: onnx_backend.run_node(helper.make_node("Neg", ["a"], ["y"]), X, "CPU", []),
             InputError,
             r"outputs_info tells of 0 of 1 outputs",
+        ),
+        (
+            lambda: onnx_backend.run_node(
+                helper.make_node("Neg", ["x"], ["y"]), [X], outputs_info=[("zzz", (3,))]
+            ),
+            InputError,
+            r'output "y": outputs_info holds .*; give a dtype of ONNX and a shape',
+        ),
+        (
+            lambda: onnx_backend.run_node(
+                helper.make_node("Neg", ["x"], ["y"]), [X], outputs_info=[3]
+            ),
+            InputError,
+            r"outputs_info holds 3",
+        ),
+        (
+            lambda: onnx_backend.run_node(
+                helper.make_node("Neg", ["x"], ["y"]), [X], opset_version="new"
+            ),
+            InputError,
+            r"opset_version must be a number, got 'new'",
+        ),
+        (
+            lambda: onnx_backend.prepare(model(), options=5),
+            ValidationError,
+            r"options must be SessionOptions, not int",
+        ),
+        (
+            lambda: onnx_backend.supports_device(None),
+            InputError,
+            r'a device must be a string, not NoneType; use "CPU"',
+        ),
+        (
+            lambda: onnx_backend.prepare(None),
+            InputError,
+            r"cannot load a model from NoneType; give a path",
         ),
     ],
 )

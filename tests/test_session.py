@@ -65,6 +65,8 @@ def test_what_no_graph_can_hold_is_named() -> None:
         graph.add_output("x", "f99", [2])
     with pytest.raises(rt.ValidationError, match='"w": no tensor has elements of'):
         graph.add_initializer("w", np.ones(2, np.longdouble))
+    with pytest.raises(rt.ValidationError, match='"w": holds objects that are not str'):
+        graph.add_initializer("w", np.array([1, "a"], object))
     graph.add_node("Relu", ["x"], ["y"], "r", alpha=None)  # type: ignore[arg-type]
     with pytest.raises(rt.ValidationError, match='Relu "r", attribute "alpha": '):
         graph.program()
@@ -348,3 +350,17 @@ def test_reproducer_gives_the_same_bytes(
     session.save_reproducer(tmp_path, feed)
     subprocess.run(["sh", tmp_path / "run.sh"], check=True)
     assert np.load(tmp_path / "outputs.npz")["logits"].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("level", [0, 3])
+def test_a_symbol_has_one_size_in_all_inputs(level: int) -> None:
+    graph = rt.Graph("sum")
+    graph.add_input("x", np.float32, ["N", 2])
+    graph.add_input("y", np.float32, ["N", 2])
+    graph.add_node("Add", ["x", "y"], ["z"])
+    graph.add_output("z", np.float32, ["N", 2])
+    options = rt.SessionOptions()
+    options.optimization_level = level
+    session = rt.InferenceSession(graph, options)
+    with pytest.raises(rt.ShapeMismatchError, match='Got: 1 Expected: 3; "N" is 3 in input "x"'):
+        session.run(None, {"x": np.ones((3, 2), "f4"), "y": np.ones((1, 2), "f4")})

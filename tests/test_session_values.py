@@ -79,6 +79,13 @@ def test_an_output_that_is_asked_for_twice_is_two_lists() -> None:
         (SEQUENCE, [X, X[None]], "Invalid rank for input: x Got: 2 Expected: 1"),
         (SEQUENCE, [None], "cannot be fed from NoneType"),
         ("!pfrt.map<i64, f32>", [1], "cannot be fed from list; .* give a dict"),
+        ("!pfrt.map<i64, f32>", {"1": 1.0}, r"\(tensor\(string\)\) , expected: \(tensor\(int64"),
+        ("!pfrt.map<i64, f32>", {1.5: 1.0}, r"\(tensor\(double\)\) , expected: \(tensor\(int64"),
+        ("!pfrt.map<i64, f32>", {1 << 70: 1.0}, r"cannot become an array of tensor\(int64\)"),
+        ("!pfrt.map<i64, f32>", {1: "1"}, r"\(tensor\(string\)\) , expected: \(tensor\(float"),
+        ("!pfrt.map<i64, f32>", {1: None}, "cannot be fed from NoneType"),
+        ("!pfrt.map<i64, f32>", {1: [1.0]}, "Invalid rank for input: x Got: 1 Expected: 0"),
+        ("!pfrt.map<!pfrt.string, i64>", {1: 1}, "element 0 is a int"),
         ("!pfrt.optional<tensor<2xf32>>", X[:1], "Got invalid dimensions for input: x"),
         ("tensor<?x!pfrt.string>", np.array(["a", 1], object), "element 1 is a int"),
         ("tensor<?x!pfrt.string>", np.array([b"\xff"]), "element 0 is not UTF-8 text"),
@@ -98,6 +105,14 @@ def test_strings_may_be_unicode_bytes_or_lists(texts: Any) -> None:
     (found,) = handed_on("tensor<?x!pfrt.string>").run(None, {"x": texts})
     assert found.dtype == object
     assert found.tolist() == ["a", "é"]
+
+
+def test_keys_and_values_of_maps_become_pythons_own() -> None:
+    """Of NumPy's scalars, whole numbers for floats, and with the precision of the map's values."""
+    (found,) = handed_on("!pfrt.map<i64, f32>").run(
+        None, {"x": {np.int64(1): np.float32(0.5), 2: 3, 4: 0.1}}
+    )
+    assert repr(found) == repr({1: 0.5, 2: 3.0, 4: float(np.float32(0.1))})
 
 
 def test_sequences_of_what_a_plan_computed_survive_the_next_run() -> None:

@@ -26,10 +26,12 @@ from pyflame_rt.dialects.pfrt.constraints import (
     float_property,
     is_float,
     require_floats,
+    require_numbers,
     require_same_element,
     require_shape,
     string_property,
 )
+from pyflame_rt.dialects.pfrt.heads import known
 from pyflame_rt.dialects.pfrt.types import dtype_of, shape_of
 
 UNARY_FORMAT = "$operand custom<ValueNames>($names) attr-dict `:` type($operand) `->` type($result)"
@@ -43,6 +45,7 @@ class UnaryOp(PfrtOp, ABC):
 
     assembly_format = UNARY_FORMAT
 
+    ELEMENTWISE: ClassVar[bool] = True
     FLOPS_PER_ELEMENT: ClassVar[int] = 1
 
     def result_shape(self) -> Shape | None:
@@ -83,8 +86,8 @@ class ReluOp(UnaryOp):
     name = "pfrt.relu"
 
     def check(self) -> None:
-        takes = dtype_of(self.operand).name in NUMBERS
-        self.require("C1", takes, f"is not defined on {self.operand.type}")
+        if dtype_of(self.operand).name not in NUMBERS:
+            self.require("C1", False, f"is not defined on {self.operand.type}")
 
     @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
@@ -300,6 +303,46 @@ class SwishOp(FloatUnaryOp):
 
 
 @irdl_op_definition
+class SwigluOp(PfrtOp):
+    """swish(gate) * x: elements times their gates, of which `alpha` is a factor in the sigmoid.
+
+    ```mlir
+    %y = pfrt.swiglu %gate, %x {alpha = 1.702000e+00 : f32} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+    C1: both operands hold floats of one type.
+    C2: they have one shape.
+    """
+
+    name = "pfrt.swiglu"
+
+    gate = operand_def(TensorConstraint)
+    x = operand_def(TensorConstraint)
+    result = result_def(TensorConstraint)
+    alpha = float_property(1.0)
+
+    assembly_format = (
+        "operands custom<ValueNames>($names) attr-dict `:` functional-type(operands, results)"
+    )
+
+    def check(self) -> None:
+        require_floats(self, "C1", self.gate, self.x)
+        require_same_element(self, "C1", self.gate, self.x)
+        if (shape := shape_of(self.gate)) is not None:
+            require_shape(self, "C2", "x", self.x, shape)
+
+    def result_shape(self) -> Shape | None:
+        gate, x = shape_of(self.gate), shape_of(self.x)
+        if gate is None or x is None:
+            return x if gate is None else gate
+        return tuple(map(known, zip(gate, x, strict=False)))
+
+    def flops(self) -> int | None:
+        """Five an element: the sigmoid counts as three."""
+        count = elements(self.result)
+        return None if count is None else 5 * count
+
+
+@irdl_op_definition
 class ErfOp(FloatUnaryOp):
     """The error function.
 
@@ -319,11 +362,13 @@ class PreluOp(PfrtOp):
     ```mlir
     %y = pfrt.prelu %x, %slope : tensor<1x8x4xf32>, tensor<8x1xf32> -> tensor<1x8x4xf32>
     ```
-    C1: operand and slope hold elements of one type.
+    C1: operand and slope hold numbers of one type.
     C2: the slope broadcasts to the operand.
     """
 
     name = "pfrt.prelu"
+
+    ELEMENTWISE: ClassVar[bool] = True
 
     operand = operand_def(TensorConstraint)
     slope = operand_def(TensorConstraint)
@@ -335,6 +380,7 @@ class PreluOp(PfrtOp):
     )
 
     def check(self) -> None:
+        require_numbers(self, "C1", self.operand, self.slope)
         require_same_element(self, "C1", self.operand, self.slope)
         self.require(
             "C2",
@@ -371,6 +417,8 @@ class ClipOp(PfrtOp):
     """
 
     name = "pfrt.clip"
+
+    ELEMENTWISE: ClassVar[bool] = True
 
     operand = operand_def(TensorConstraint)
     min_value = opt_operand_def(TensorConstraint)
@@ -409,6 +457,30 @@ class ClipOp(PfrtOp):
         return (*super().get_canonicalization_patterns(), ClipWithoutBounds())
 
 
+@irdl_op_definition
+class ShrinkOp(UnaryOp):
+    """x + bias for x < -lambd, x - bias for x > lambd, 0 between them.
+
+    ```mlir
+    %y = pfrt.shrink %x {bias = 1.500000e+00 : f32, lambd = 1.500000e+00 : f32} : tensor<4xf32> -> tensor<4xf32>
+    ```
+    Of integers, what is not one is cast like `pfrt.cast` does.
+
+    C1: the operand holds numbers: integers of 8 bits or more, or floats of 16 or more.
+    """
+
+    name = "pfrt.shrink"
+
+    bias = float_property(0.0)
+    lambd = float_property(0.5)
+
+    FLOPS_PER_ELEMENT: ClassVar[int] = 2
+
+    def check(self) -> None:
+        takes = dtype_of(self.operand).name in NUMBERS
+        self.require("C1", takes, f"is not defined on {self.operand.type}")
+
+
 OPS: tuple[type[PfrtOp], ...] = (
     CeluOp,
     ClipOp,
@@ -422,9 +494,11 @@ OPS: tuple[type[PfrtOp], ...] = (
     PreluOp,
     ReluOp,
     SeluOp,
+    ShrinkOp,
     SigmoidOp,
     SoftplusOp,
     SoftsignOp,
+    SwigluOp,
     SwishOp,
     TanhOp,
     ThresholdedReluOp,

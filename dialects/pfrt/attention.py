@@ -71,9 +71,9 @@ class AttentionOp(PfrtOp):
     Query i stands at i + offset, the offset being the length of the past, or `nonpad_kv_seqlen`, how
     many keys of a batch count, less the number of queries. `is_causal` lets it see no key after
     that place, and the windows, if not -1, none further to either side. A boolean mask says which
-    keys are seen, another one is added to the scores; beyond its last dimension none is seen. A
-    query that sees nothing gives 0. `softmax_precision` is the type the softmax is rounded to,
-    `scale` is 1 / sqrt(size) if absent.
+    keys are seen, another one is added to the scores; beyond its last dimension none is seen, but
+    with `broadcast_mask` a mask of one key is for all. A query that sees nothing gives 0.
+    `softmax_precision` is the type the softmax is rounded to, `scale` is 1 / sqrt(size) if absent.
 
     The first result is (batch, heads, length, size of v), packed like q. With `present` the next
     two are the keys and values, past included, and with `qk_matmul_output_mode` the last one are
@@ -102,6 +102,7 @@ class AttentionOp(PfrtOp):
     nonpad_kv_seqlen = opt_operand_def(TensorConstraint)
     result = result_def(TensorConstraint)
     others = var_result_def(TensorConstraint)
+    broadcast_mask = flag_property(False)
     is_causal = flag_property(False)
     kv_num_heads = int_property(0)
     left_window_size = int_property(-1)
@@ -133,6 +134,7 @@ class AttentionOp(PfrtOp):
     ) -> Self:
         """As many results as the properties say."""
         op = cls.build(operands=operands, properties=properties, result_types=[placeholder, []])
+        op.drop_all_references()
         more = [placeholder] * (op.result_count() - 1)
         return cls.build(operands=operands, properties=properties, result_types=[placeholder, more])
 

@@ -29,6 +29,8 @@ BROADCAST_FORMAT = (
 class ElementwiseOp(PfrtOp, ABC):
     """A function of corresponding elements of operands that broadcast."""
 
+    ELEMENTWISE: ClassVar[bool] = True
+
     def require_elements(
         self, constraint: str, values: Sequence[SSAValue], allowed: frozenset[str]
     ) -> None:

@@ -14,6 +14,7 @@ from pyflame_rt.dialects.pfrt.broadcasting import (
     BOOLS,
     BROADCAST_FORMAT,
     NUMBERS,
+    STRINGS,
     BinaryOp,
     ElementwiseOp,
 )
@@ -34,13 +35,13 @@ class EqualOp(ComparisonOp):
     ```mlir
     %0 = pfrt.equal %a, %b : (tensor<2x8xf32>, tensor<8xf32>) -> tensor<2x8xi1>
     ```
-    C1: both operands hold the same type: i1, i8 to i64, ui8 to ui64, f16, bf16, f32 or f64.
+    C1: both operands hold the same type: i1, i8 to i64, ui8 to ui64, f16, bf16, f32, f64 or strings.
     C2: the shapes broadcast.
     """
 
     name = "pfrt.equal"
 
-    ALLOWED: ClassVar[frozenset[str]] = NUMBERS | BOOLS
+    ALLOWED: ClassVar[frozenset[str]] = NUMBERS | BOOLS | STRINGS
 
 
 @irdl_op_definition

@@ -350,6 +350,8 @@ class CastOp(PfrtOp, HasFolderInterface):
 
     name = "pfrt.cast"
 
+    ELEMENTWISE: ClassVar[bool] = True
+
     operand = operand_def(TensorConstraint)
     to = prop_def(AnyAttr())
     saturate = flag_property(True)

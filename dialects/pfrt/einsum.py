@@ -41,8 +41,8 @@ class EinsumOp(PfrtOp):
     )
 
     def check(self) -> None:
-        numbers = all(dtype_of(operand).kind != "b" for operand in self.operands)
-        self.require("C1", numbers, "needs numbers, not booleans")
+        numbers = all(dtype_of(operand).kind not in "bO" for operand in self.operands)
+        self.require("C1", numbers, "needs numbers, not booleans or strings")
         require_same_element(self, "C1", *self.operands)
         self._parsed()
         self._sizes()

@@ -36,8 +36,8 @@ class ElementUnaryOp(UnaryOp, ABC):
     ALLOWED: ClassVar[frozenset[str]] = FLOATS
 
     def check(self) -> None:
-        kind = self.operand.type
-        self.require("C1", dtype_of(self.operand).name in self.ALLOWED, f"is not defined on {kind}")
+        if dtype_of(self.operand).name not in self.ALLOWED:
+            self.require("C1", False, f"is not defined on {self.operand.type}")
 
 
 class InvolutionOp(ElementUnaryOp, HasFolderInterface, ABC):

@@ -16,7 +16,6 @@ from pyflame_rt.dialects.pfrt.base import (
     PfrtOp,
     Shape,
     TensorConstraint,
-    compatible,
     elements,
     normalize_axis,
 )
@@ -28,6 +27,7 @@ from pyflame_rt.dialects.pfrt.constraints import (
     require_shape,
     string_property,
 )
+from pyflame_rt.dialects.pfrt.lattice import compatible
 from pyflame_rt.dialects.pfrt.parameters import ShapeChangingOp
 from pyflame_rt.dialects.pfrt.scalars import INDICES, optional_int_property
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of, tensor, type_of

@@ -20,6 +20,7 @@ from xdsl.irdl import (
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint, broadcast, elements
 from pyflame_rt.dialects.pfrt.constraints import (
     broadcasts_to,
+    can_be_one,
     int_property,
     require_rank,
     require_same_element,
@@ -49,9 +50,7 @@ def require_one(op: PfrtOp, constraint: str, *values: SSAValue | None) -> None:
     """Require that every given value has one element, as a scalar or a vector."""
     for value in values:
         if value is not None:
-            shape = shape_of(value)
-            fits = shape is None or shape in ((), (1,), (DYNAMIC,))
-            op.require(constraint, fits, f"needs one element, got {value.type}")
+            op.require(constraint, can_be_one(value, 1), f"needs one element, got {value.type}")
 
 
 class QuantizedProductOp(PfrtOp, ABC):

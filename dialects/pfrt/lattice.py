@@ -24,6 +24,8 @@ def compatible(declared: Attribute, inferred: Attribute) -> bool:
 
 def merge(left: Attribute, right: Attribute) -> Attribute | None:
     """The type that says what both say of one value; None when they contradict each other."""
+    if left is right:
+        return left
     merged: Attribute | None = None
     match left, right:
         case (TensorType() | UnrankedTensorType(), TensorType() | UnrankedTensorType()):
@@ -88,6 +90,8 @@ def _merged(left: AnyTensor, right: AnyTensor) -> AnyTensor | None:
     if isinstance(right, UnrankedTensorType):
         return left
     a, b = left.get_shape(), right.get_shape()
+    if a == b:
+        return tensor(left.element_type, a)
     if len(a) != len(b):
         return None
     if any(x != y and DYNAMIC not in (x, y) for x, y in zip(a, b, strict=True)):

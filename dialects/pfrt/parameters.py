@@ -49,11 +49,8 @@ def check_vector(op: PfrtOp, constraint: str, name: str, *, required: bool) -> N
         return
     shape = shape_of(value)
     is_vector = shape is None or len(shape) == 1
-    op.require(
-        constraint,
-        is_vector and dtype_of(value).name in ("int64", "int32"),
-        f"{name} must be a vector of i64 or i32, got {value.type}",
-    )
+    if not is_vector or dtype_of(value).name not in ("int64", "int32"):
+        op.require(constraint, False, f"{name} must be a vector of i64 or i32, got {value.type}")
 
 
 class ShapeChangingOp(PfrtOp, ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -25,13 +26,15 @@ from pyflame_rt.dialects.pfrt.base import (
     elements,
     normalize_axis,
 )
-from pyflame_rt.dialects.pfrt.broadcasting import BOOLS, NUMBERS
+from pyflame_rt.dialects.pfrt.broadcasting import BOOLS, NUMBERS, STRINGS
 from pyflame_rt.dialects.pfrt.constraints import (
     flag_property,
     int_property,
     require_axis,
     require_rank,
+    require_same_element,
     require_shape,
+    string_property,
 )
 from pyflame_rt.dialects.pfrt.parameters import ShapeChangingOp
 from pyflame_rt.dialects.pfrt.scalars import INDICES, ScalarParameterOp, optional_int_property
@@ -234,21 +237,8 @@ class EyeLikeOp(ShapeChangingOp):
         return (DYNAMIC, DYNAMIC) if shape is None else shape
 
 
-@irdl_op_definition
-class CumSumOp(ScalarParameterOp):
-    """Sums of the elements along `axis` up to each one, or from it on (`reverse`).
-
-    ```mlir
-    %0 = pfrt.cum_sum %x {axis = 1 : i64, exclusive = true} : (tensor<?x4xf32>) -> tensor<?x4xf32>
-    ```
-    With `exclusive`, the element itself does not count. Integers wrap.
-
-    C1: x holds numbers.
-    C2: `axis` is a property, or an operand that is one i64 or i32.
-    C3: `axis` is one of x's dimensions.
-    """
-
-    name = "pfrt.cum_sum"
+class CumulativeOp(ScalarParameterOp, ABC):
+    """What comes of the elements along an axis up to each one, or from it on."""
 
     operand = operand_def(TensorConstraint)
     axis_value = opt_operand_def(TensorConstraint)
@@ -281,6 +271,40 @@ class CumSumOp(ScalarParameterOp):
 
 
 @irdl_op_definition
+class CumProdOp(CumulativeOp):
+    """Products of the elements along `axis` up to each one, or from it on (`reverse`).
+
+    ```mlir
+    %0 = pfrt.cum_prod %x {axis = 1 : i64, exclusive = true} : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+    With `exclusive`, the element itself does not count. Integers wrap.
+
+    C1: x holds numbers.
+    C2: `axis` is a property, or an operand that is one i64 or i32.
+    C3: `axis` is one of x's dimensions.
+    """
+
+    name = "pfrt.cum_prod"
+
+
+@irdl_op_definition
+class CumSumOp(CumulativeOp):
+    """Sums of the elements along `axis` up to each one, or from it on (`reverse`).
+
+    ```mlir
+    %0 = pfrt.cum_sum %x {axis = 1 : i64, exclusive = true} : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+    With `exclusive`, the element itself does not count. Integers wrap.
+
+    C1: x holds numbers.
+    C2: `axis` is a property, or an operand that is one i64 or i32.
+    C3: `axis` is one of x's dimensions.
+    """
+
+    name = "pfrt.cum_sum"
+
+
+@irdl_op_definition
 class UniqueOp(PfrtOp):
     """The distinct elements of x, or entries along `axis`; where each occurs first; which of them
     each of x's is; how often each occurs.
@@ -291,7 +315,7 @@ class UniqueOp(PfrtOp):
     They are in ascending order if `sorted`, else as they first occur. NaN is the greatest number,
     and there is one of it.
 
-    C1: x holds numbers, complex ones or i1.
+    C1: x holds numbers, complex ones, i1 or strings.
     C2: `axis` is one of x's dimensions.
     """
 
@@ -310,7 +334,7 @@ class UniqueOp(PfrtOp):
         " type($indices) `,` type($inverse_indices) `,` type($counts)"
     )
 
-    ALLOWED: ClassVar[frozenset[str]] = NUMBERS | BOOLS | {"complex64", "complex128"}
+    ALLOWED: ClassVar[frozenset[str]] = NUMBERS | BOOLS | STRINGS | {"complex64", "complex128"}
 
     def check(self) -> None:
         kind = self.operand.type
@@ -340,11 +364,75 @@ class UniqueOp(PfrtOp):
         return (NonNegativeAxis(),)
 
 
+@irdl_op_definition
+class TensorScatterOp(ShapeChangingOp):
+    """A cache with the update written along `axis`, in each batch from its own index on.
+
+    ```mlir
+    %0 = pfrt.tensor_scatter %cache, %u at(%i : tensor<2xi64>) {mode = "circular"} : tensor<2x4x64x8xf32>, tensor<2x4x?x8xf32> -> tensor<2x4x64x8xf32>
+    ```
+    Without indices it is written from 0 on. In mode "linear" there is room for it behind the index,
+    in mode "circular" it goes on at the beginning.
+
+    C1: the update holds the type of the cache; the indices are i64, one for each batch.
+    C2: `axis` is one of the dimensions, but not the first.
+    C3: the update has the cache's shape, but for `axis`, where it is not longer.
+    C4: `mode` is "linear" or "circular".
+    """
+
+    name = "pfrt.tensor_scatter"
+
+    operand = operand_def(TensorConstraint)
+    update = operand_def(TensorConstraint)
+    write_indices = opt_operand_def(TensorConstraint)
+    axis = int_property(-2)
+    mode = string_property("linear")
+    result = result_def(TensorConstraint)
+
+    assembly_format = (
+        "$operand `,` $update (`at` `(` $write_indices^ `:` type($write_indices) `)`)?"
+        " custom<ValueNames>($names) attr-dict `:` type($operand) `,` type($update) `->`"
+        " type($result)"
+    )
+
+    def check(self) -> None:
+        require_same_element(self, "C1", self.operand, self.update)
+        cache, update, axis = shape_of(self.operand), shape_of(self.update), self.axis.value.data
+        batch = next((shape[0] for shape in (cache, update) if shape), DYNAMIC)
+        if (indices := self.write_indices) is not None:
+            is_i64 = dtype_of(indices).name == "int64"
+            self.require("C1", is_i64, f"indices must be i64, got {indices.type}")
+            require_shape(self, "C1", "indices", indices, (batch,))
+        for value, shape in ((self.operand, cache), (self.update, update)):
+            require_axis(self, "C2", axis, value)
+            first = shape is not None and axis in (0, -len(shape))
+            self.require("C2", not first, "the axis must not be the first")
+        mode = self.mode.data
+        self.require("C4", mode in ("linear", "circular"), f'unknown mode "{mode}"')
+        if cache is None or update is None:
+            return
+        along = axis % len(cache)
+        fits = DYNAMIC in (cache[along], *update[along : along + 1])
+        fits = fits or update[along : along + 1] <= cache[along : along + 1]
+        self.require("C3", fits, f"the update is longer than the cache: {self.update.type}")
+        free = (*cache[:along], DYNAMIC, *cache[along + 1 :])
+        require_shape(self, "C3", "the update", self.update, free)
+
+    def result_shape(self) -> Shape | None:
+        return shape_of(self.operand)
+
+    @classmethod
+    def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
+        return (NonNegativeAxis(),)
+
+
 OPS: tuple[type[PfrtOp], ...] = (
+    TensorScatterOp,
     TopKOp,
     OneHotOp,
     TriluOp,
     EyeLikeOp,
+    CumProdOp,
     CumSumOp,
     UniqueOp,
 )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import IntegerType, Signedness, f32
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute
 from xdsl.irdl import (
     AnyAttr,
     irdl_op_definition,
@@ -18,6 +18,7 @@ from xdsl.irdl import (
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint
 from pyflame_rt.dialects.pfrt.constraints import (
+    can_be_one,
     flag_property,
     int_property,
     require_axis,
@@ -42,12 +43,6 @@ from pyflame_rt.kernels.quantization import QUANTIZED, REALS
 
 _SCALES = (*REALS, "float8_e8m0fnu")
 _UI8 = IntegerType(8, Signedness.UNSIGNED)
-
-
-def _is_one(value: SSAValue) -> bool:
-    """Whether a value has one element, as far as is known."""
-    shape = shape_of(value)
-    return shape is None or all(dim in (1, DYNAMIC) for dim in shape)
 
 
 class ScaledOp(PfrtOp):
@@ -77,7 +72,7 @@ class ScaledOp(PfrtOp):
         """Require one scale for all, one for each slice along the axis, or one for each block."""
         shape, axis = shape_of(self.x), self.axis.value.data
         block_size = self.block_size.value.data
-        if shape is None or _is_one(self.scale):
+        if shape is None or can_be_one(self.scale):
             return
         require_axis(self, constraint, axis, self.x)
         axis %= len(shape)
@@ -94,7 +89,7 @@ class ScaledOp(PfrtOp):
         scales = shape_of(self.scale)
         if self.zero_point is None or scales is None:
             return
-        if not (math.prod(scales) == 1 and _is_one(self.zero_point)):
+        if not (math.prod(scales) == 1 and can_be_one(self.zero_point)):
             require_shape(self, constraint, "the zero point", self.zero_point, scales)
 
     def result_shape(self) -> Shape | None:

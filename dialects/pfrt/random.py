@@ -27,6 +27,7 @@ from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint
 from pyflame_rt.dialects.pfrt.broadcasting import BOOLS, FLOATS, FLOATS8, NUMBERS
 from pyflame_rt.dialects.pfrt.constraints import (
+    can_be_one,
     float_property,
     int_property,
     ints,
@@ -270,8 +271,7 @@ class DropoutOp(PfrtOp):
             holds = dtype_of(value).name in FLOATS | FLOATS8
             self.require("C1", holds, f"needs floats, got {value.type}")
         for value in (self.ratio, self.training):
-            is_one = shape_of(value) in (None, (), (1,), (DYNAMIC,))
-            self.require("C2", is_one, f"needs one element, got {value.type}")
+            self.require("C2", can_be_one(value, 1), f"needs one element, got {value.type}")
         is_flag = dtype_of(self.training).name in BOOLS
         self.require("C2", is_flag, f"training is an i1, got {self.training.type}")
 

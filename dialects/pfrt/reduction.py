@@ -62,7 +62,8 @@ class ReduceOp(PfrtOp, ABC):
         return dtype_of(self.operand).name in NUMBERS
 
     def check(self) -> None:
-        self.require("C1", self.takes(), f"is not defined on {self.operand.type}")
+        if not self.takes():
+            self.require("C1", False, f"is not defined on {self.operand.type}")
         shape, axes = shape_of(self.operand), self.known_axes()
         if shape is not None and axes is not None:
             try:

@@ -131,7 +131,7 @@ class ResizeOp(ShapeChangingOp, HasFolderInterface):
         kind = dtype_of(self.operand).kind
         self.require(
             "C5",
-            self.mode.data == "nearest" or kind not in "bc",
+            self.mode.data == "nearest" or kind not in "bcO",
             f"{self.mode.data} interpolation of {self.operand.type}",
         )
         cropped = self.coordinate_transformation_mode.data == "tf_crop_and_resize"

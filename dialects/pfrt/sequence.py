@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar, cast
 
 from xdsl.dialects import builtin
-from xdsl.dialects.builtin import TensorType, UnrankedTensorType, i64
+from xdsl.dialects.builtin import UnrankedTensorType, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     AnyAttr,
@@ -23,14 +23,16 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, TensorConstraint
-from pyflame_rt.dialects.pfrt.constraints import flag_property, int_property
+from pyflame_rt.dialects.pfrt.constraints import can_be_one, flag_property, int_property
 from pyflame_rt.dialects.pfrt.containers import OptionalType, SequenceType, ValueConstraint
+from pyflame_rt.dialects.pfrt.control import stacked
 from pyflame_rt.dialects.pfrt.lattice import join
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
     AnyTensor,
     dtype_of,
     is_element_type,
+    is_tensor,
     is_value_type,
     shape_of,
     tensor,
@@ -58,10 +60,10 @@ class SequenceOp(PfrtOp, ABC):
         """Require that a position, if given, holds one i64 or i32."""
         if position is None:
             return
-        shape = shape_of(position)
-        one = shape is None or set(shape) <= {1, DYNAMIC}
         whole = dtype_of(position).name in ("int64", "int32")
-        self.require(constraint, one and whole, f"the position is a {position.type}")
+        self.require(
+            constraint, can_be_one(position) and whole, f"the position is a {position.type}"
+        )
 
 
 @irdl_op_definition
@@ -303,8 +305,7 @@ class ConcatFromSequenceOp(SequenceOp):
 
     def _item(self) -> AnyTensor | None:
         item = item_of(self.sequence)
-        is_tensor = isinstance(item, TensorType | UnrankedTensorType)
-        return cast(AnyTensor, item) if is_tensor else None
+        return item if is_tensor(item) else None
 
     def check(self) -> None:
         item, axis = self._item(), self.axis.value.data
@@ -318,11 +319,10 @@ class ConcatFromSequenceOp(SequenceOp):
         item, axis = cast(AnyTensor, self._item()), self.axis.value.data
         if isinstance(item, UnrankedTensorType):
             return [item]
-        shape = list(item.get_shape())
         if self.new_axis.value.data:
-            shape.insert(axis + len(shape) + 1 if axis < 0 else axis, DYNAMIC)
-        else:
-            shape[axis] = DYNAMIC
+            return [stacked(item, DYNAMIC, axis)]
+        shape = list(item.get_shape())
+        shape[axis] = DYNAMIC
         return [tensor(item.element_type, shape)]
 
 

@@ -22,6 +22,7 @@ from xdsl.irdl import (
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, TensorConstraint, constant_of, elements
 from pyflame_rt.dialects.pfrt.broadcasting import FLOATS, NUMBERS
 from pyflame_rt.dialects.pfrt.constraints import (
+    can_be_one,
     flag_property,
     require_floats,
     require_rank,
@@ -356,8 +357,7 @@ class MelWeightMatrixOp(PfrtOp):
     def check(self) -> None:
         for index, operand in enumerate(self.operands):
             allowed = INDICES if index < 3 else FLOATS
-            is_one = shape_of(operand) in (None, (), (1,), (DYNAMIC,))
-            sound = is_one and dtype_of(operand).name in allowed
+            sound = can_be_one(operand, 1) and dtype_of(operand).name in allowed
             self.require("C1", sound, f"operand {index} cannot be {operand.type}")
         _require_type(self, "C2", self.output_datatype)
         bins, length = self._known()

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyflame_rt.kernels.data import cast
 from pyflame_rt.kernels.numerics import rounding_once
 
 Array = npt.NDArray[Any]
 
 __all__ = [
     "celu", "clip", "elu", "erf", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "mish",
-    "prelu", "relu", "selu", "sigmoid", "softplus", "softsign", "swish", "tanh",
+    "prelu", "relu", "selu", "shrink", "sigmoid", "softplus", "softsign", "swiglu", "swish", "tanh",
     "thresholded_relu",
 ]  # fmt: skip
 
@@ -98,6 +99,14 @@ def swish(x: Array, *, alpha: float) -> Array:
 
 
 @rounding_once
+def swiglu(gate: Array, x: Array, *, alpha: float) -> Array:
+    """swish(gate) * x."""
+    if gate.shape != x.shape:
+        raise ValueError(f"gates of {list(gate.shape)} for elements of {list(x.shape)}")
+    return swish(gate, alpha=alpha) * x
+
+
+@rounding_once
 def mish(x: Array) -> Array:
     """x * tanh(softplus(x))."""
     return x * np.tanh(np.logaddexp(x, x.dtype.type(0)))
@@ -118,6 +127,16 @@ def gelu(x: Array, *, approximate: str) -> Array:
     else:
         inner = erf(x.astype(np.float64) / math.sqrt(2))
     return x * (0.5 * (1 + inner))
+
+
+@rounding_once
+def shrink(x: Array, *, bias: float, lambd: float) -> Array:
+    """x + bias for x < -lambd, x - bias for x > lambd, 0 between them."""
+    above, below = x > lambd, x < -lambd
+    if bias == 0:
+        return np.where(above | below, x, x.dtype.type(0))
+    moved = np.where(above, x - bias, x + bias)
+    return np.where(above | below, cast(np.asarray(moved), to=x.dtype), x.dtype.type(0))
 
 
 @rounding_once

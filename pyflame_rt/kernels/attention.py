@@ -33,6 +33,7 @@ def attention(
     past_value: Array | None = None,
     nonpad_kv_seqlen: Array | None = None,
     *,
+    broadcast_mask: bool = False,
     is_causal: bool = False,
     kv_num_heads: int = 0,
     left_window_size: int = -1,
@@ -64,7 +65,7 @@ def attention(
         capped = scores if softcap == 0 else softcap * np.tanh(scores / softcap)
         ends = [end for end in (0 if is_causal else -1, right_window_size) if end >= 0]
         seen = _seen(shape, offset, left_window_size, min(ends, default=None), nonpad_kv_seqlen)
-        bias = _bias(shape, seen, mask, scores.dtype)
+        bias = _bias(shape, seen, mask, scores.dtype, broadcast=broadcast_mask)
         masked = capped + bias
         precise = masked.astype(softmax_precision or masked.dtype, copy=False)
         weights = softmax(precise, axis=-1).astype(scores.dtype, copy=False)
@@ -165,7 +166,14 @@ def _seen(
     return seen
 
 
-def _bias(shape: Shape, seen: Array | None, mask: Array | None, dtype: np.dtype[Any]) -> Array:
+def _bias(
+    shape: Shape,
+    seen: Array | None,
+    mask: Array | None,
+    dtype: np.dtype[Any],
+    *,
+    broadcast: bool = False,
+) -> Array:
     """What is added to the scores: -inf where a key is not seen."""
     bias = np.zeros((1, 1, 1, shape[3]), dtype) if seen is None else _unless(seen, dtype)
     if mask is None:
@@ -175,7 +183,7 @@ def _bias(shape: Shape, seen: Array | None, mask: Array | None, dtype: np.dtype[
     if mask.ndim > 4 or missing < 0 or any(dim not in (1, other) for dim, other in leading):
         raise ValueError(f"a mask of {list(mask.shape)} does not suit scores of {list(shape)}")
     added = _unless(mask, dtype) if mask.dtype == np.bool_ else mask.astype(dtype)
-    if missing:
+    if missing and not (broadcast and mask.shape[-1] == 1):
         ends = [(0, 0)] * (mask.ndim - 1) + [(0, missing)]
         added = np.pad(added, ends, constant_values=-np.inf)
     return bias + added

@@ -10,11 +10,12 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from pyflame_rt.kernels.numerals import read_floats, read_integers, written
 from pyflame_rt.kernels.sizes import check_size, integers
 
 Array = npt.NDArray[Any]
 
-__all__ = ["cast", "constant", "constant_of_shape", "range_", "shape", "size"]
+__all__ = ["bit_cast", "cast", "constant", "constant_of_shape", "range_", "shape", "size"]
 
 
 def constant(*, value: Array) -> Array:
@@ -47,6 +48,8 @@ def size(x: Array) -> Array:
 
 def range_length(start: Array, limit: Array, delta: Array) -> int:
     """max(ceil((limit - start) / delta), 0). Raises ValueError for what has no such number."""
+    if not start.size == limit.size == delta.size == 1:
+        raise ValueError("a range needs one start, one limit and one delta")
     if not np.all(delta):
         raise ValueError("the delta of a range is zero")
     first, last, step = (item.reshape(())[()] for item in (start, limit, delta))
@@ -76,8 +79,17 @@ def cast(x: Array, *, to: np.dtype[Any], saturate: bool = True, round_mode: str 
     """Elements converted to `to`: see `pfrt.cast` for what happens out of range."""
     if x.dtype == to:
         return x
+    if to == np.object_:
+        return written(x)
+    if x.dtype == np.object_:
+        if _is_integer(to):
+            return read_integers(x, to)
+        return cast(read_floats(x), to=to, saturate=saturate, round_mode=round_mode)
     with np.errstate(all="ignore"):
         if to == np.bool_:
+            # No power of two is zero.
+            if x.dtype == ml_dtypes.float8_e8m0fnu:
+                return np.ones(x.shape, np.bool_)
             return np.asarray(x != np.zeros((), x.dtype))
         if to == ml_dtypes.float8_e8m0fnu:
             return _to_exponent(x, saturate, round_mode)
@@ -90,6 +102,23 @@ def cast(x: Array, *, to: np.dtype[Any], saturate: bool = True, round_mode: str 
         if x.dtype == ml_dtypes.float8_e8m0fnu:
             return x.astype(np.float32).astype(to)
         return x.astype(to)
+
+
+def bits_of(dtype: np.dtype[Any]) -> int:
+    """How many bits an element has: 2 or 4 for the types that take a byte in memory."""
+    narrow = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4}
+    return narrow.get(dtype.name, dtype.itemsize * 8)
+
+
+def bit_cast(x: Array, *, to: np.dtype[Any]) -> Array:
+    """Elements of `to` with the bits of x's. Raises ValueError unless there are as many."""
+    bits = bits_of(x.dtype)
+    if bits != bits_of(to):
+        raise ValueError(f"the {bits} bits of {x.dtype.name} cannot be read as {to.name}")
+    if bits >= 8:
+        return x.view(np.uint8) != 0 if to == np.bool_ else x.view(to)
+    # A byte in memory, of which the type uses the lower bits.
+    return (x.view(np.uint8) & np.uint8(2**bits - 1)).view(to)
 
 
 def _is_integer(dtype: np.dtype[Any]) -> bool:

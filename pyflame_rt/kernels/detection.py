@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyflame_rt.kernels.numerics import rounding_once, widened
-from pyflame_rt.kernels.sizes import check_size
+from pyflame_rt.kernels.sizes import check_size, optional_number
 
 Array = npt.NDArray[Any]
 
@@ -38,9 +38,9 @@ def non_max_suppression(
         raise ValueError(
             f"boxes of shape {list(boxes.shape)} do not have scores of {list(scores.shape)}"
         )
-    most = _number(max_output_boxes_per_class, max_output_boxes_per_class_value)
-    overlap = _number(iou_threshold, iou_threshold_value) or 0.0
-    least = _number(score_threshold, score_threshold_value)
+    most = optional_number(max_output_boxes_per_class, max_output_boxes_per_class_value)
+    overlap = optional_number(iou_threshold, iou_threshold_value) or 0.0
+    least = optional_number(score_threshold, score_threshold_value)
     if not 0 <= overlap <= 1:
         raise ValueError(f"iou_threshold must be between 0 and 1, got {overlap}")
     rows: list[tuple[int, int, int]] = []
@@ -56,15 +56,6 @@ def non_max_suppression(
             kept = _suppressed(corners[image], order, most, overlap)
             rows += [(image, kind, box) for box in kept]
     return np.array(rows, np.int64).reshape(-1, 3)
-
-
-def _number(given: float | None, value: Array | None) -> float | None:
-    """A parameter's number; None when absent."""
-    if value is None:
-        return given
-    if value.size != 1:
-        raise ValueError(f"one number is needed, got the shape {list(value.shape)}")
-    return value.reshape(-1)[0].item()
 
 
 def _corners(boxes: Array, center_point_box: bool) -> Array:

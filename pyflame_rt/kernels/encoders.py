@@ -43,5 +43,5 @@ def one_hot_encoder(x: Array, *, cats: Array, zeros: bool = True) -> Array:
     else:
         at = _positions(x, cats)
     if not zeros and (at < 0).any():
-        raise ValueError(f"{x[at < 0].reshape(-1)[0]!r} is none of the {cats.size} categories")
+        raise ValueError(f"{x[at < 0].tolist()[0]!r} is none of the {cats.size} categories")
     return (at[..., None] == np.arange(cats.size)).astype(np.float32)

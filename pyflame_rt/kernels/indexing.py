@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from pyflame_rt.kernels.numerics import rounding_once, widened
 from pyflame_rt.kernels.shape import axes_of
-from pyflame_rt.kernels.sizes import check_size
+from pyflame_rt.kernels.sizes import check_size, one_number, zero
 
 Array = npt.NDArray[Any]
 
 __all__ = [
-    "compress", "cum_sum", "eye_like", "gather_elements", "gather_nd", "non_zero", "one_hot",
-    "reverse_sequence", "scatter_elements", "scatter_nd", "top_k", "trilu", "unique",
+    "compress", "cum_prod", "cum_sum", "eye_like", "gather_elements", "gather_nd", "non_zero", "one_hot",
+    "reverse_sequence", "scatter_elements", "scatter_nd", "tensor_scatter", "top_k", "trilu", "unique",
 ]  # fmt: skip
 
 _REDUCTIONS: dict[str, np.ufunc] = {
@@ -38,9 +38,7 @@ def _number(given: int | None, value: Array | None, name: str) -> int:
         return given
     if value is None:
         raise ValueError(f"{name} is missing")
-    if value.size != 1:
-        raise ValueError(f"{name} must be one number, got the shape {list(value.shape)}")
-    number = value.reshape(-1)[0]
+    number = one_number(value, f"{name} must be one number")
     if not np.isfinite(number):
         raise ValueError(f"{name} must be a number, got {number}")
     return int(number)
@@ -83,8 +81,8 @@ def non_zero(x: Array) -> Array:
     Of a scalar there are no rows, but as many columns as it has such elements.
     """
     if x.ndim == 0:
-        return np.zeros((0, int(x != 0)), np.int64)
-    return np.stack(np.nonzero(x != 0)).astype(np.int64, copy=False)
+        return np.zeros((0, int(x != zero(x.dtype))), np.int64)
+    return np.stack(np.nonzero(x != zero(x.dtype))).astype(np.int64, copy=False)
 
 
 def gather_elements(x: Array, indices: Array, *, axis: int = 0) -> Array:
@@ -157,6 +155,34 @@ def scatter_nd(x: Array, indices: Array, updates: Array, *, reduction: str = "no
     return _scattered(x, offsets, updates, shape, reduction)
 
 
+def tensor_scatter(
+    cache: Array,
+    update: Array,
+    write_indices: Array | None = None,
+    *,
+    axis: int = -2,
+    mode: str = "linear",
+) -> Array:
+    """The cache with the update written along an axis, in each batch from its own index on."""
+    (along,) = axes_of([axis], cache.ndim)
+    if along == 0:
+        raise ValueError("the axis must not be the first")
+    batch, room = cache.shape[0], cache.shape[along]
+    count = update.shape[along] if update.ndim == cache.ndim else room + 1
+    if count > room or update.shape != (*cache.shape[:along], count, *cache.shape[along + 1 :]):
+        raise ValueError(f"an update of {list(update.shape)} for a cache of {list(cache.shape)}")
+    starts = np.zeros((batch,), np.int64) if write_indices is None else write_indices
+    if starts.shape != (batch,):
+        raise ValueError(f"indices of {list(starts.shape)} for a batch of {batch}")
+    if mode == "linear" and np.any((starts < 0) | (starts > room - count)):
+        raise ValueError(f"there is no room for {count} in {room} from {starts.tolist()} on")
+    result = np.array(cache, order="C")
+    steps, around = np.arange(int(count)), max(int(room), 1)
+    rows = np.remainder(np.add.outer(np.remainder(starts, around), steps), around)
+    np.moveaxis(result, along, 1)[np.arange(batch)[:, None], rows] = np.moveaxis(update, along, 1)
+    return result
+
+
 def top_k(
     x: Array,
     k_value: Array | None = None,
@@ -219,7 +245,8 @@ def trilu(
         raise ValueError(f"needs matrices, got the shape {list(x.shape)}")
     diagonal = 0 if k is None and k_value is None else _number(k, k_value, "k")
     diagonal = min(max(diagonal, -x.shape[-2]), x.shape[-1])
-    return np.triu(x, diagonal) if upper else np.tril(x, diagonal)
+    below = np.tri(x.shape[-2], x.shape[-1], diagonal - int(upper), np.bool_)
+    return np.where(below != upper, x, zero(x.dtype))
 
 
 def eye_like(x: Array, *, dtype: np.dtype[Any] | None = None, k: int = 0) -> Array:
@@ -228,6 +255,22 @@ def eye_like(x: Array, *, dtype: np.dtype[Any] | None = None, k: int = 0) -> Arr
         raise ValueError(f"needs a matrix, got the shape {list(x.shape)}")
     rows, columns = x.shape
     return np.eye(rows, columns, min(max(k, -rows), columns), x.dtype if dtype is None else dtype)
+
+
+@rounding_once
+def cum_prod(
+    x: Array,
+    axis_value: Array | None = None,
+    *,
+    axis: int | None = None,
+    exclusive: bool = False,
+    reverse: bool = False,
+) -> Array:
+    """Products of the elements up to each one along an axis, or from it on; without it if exclusive.
+
+    Integers wrap.
+    """
+    return _accumulated(np.multiply, x, _number(axis, axis_value, "axis"), exclusive, reverse)
 
 
 @rounding_once
@@ -243,13 +286,17 @@ def cum_sum(
 
     Integers wrap.
     """
-    (along,) = axes_of([_number(axis, axis_value, "axis")], x.ndim)
+    return _accumulated(np.add, x, _number(axis, axis_value, "axis"), exclusive, reverse)
+
+
+def _accumulated(combine: np.ufunc, x: Array, axis: int, exclusive: bool, reverse: bool) -> Array:
+    (along,) = axes_of([axis], x.ndim)
     terms = np.moveaxis(x, along, 0)
     terms = terms[::-1] if reverse else terms
-    sums: Array = np.cumsum(terms, 0, dtype=x.dtype)
+    found: Array = combine.accumulate(terms, 0, dtype=x.dtype)
     if exclusive:
-        sums = np.concatenate([np.zeros_like(sums[:1]), sums[:-1]])
-    return np.moveaxis(sums[::-1] if reverse else sums, 0, along)
+        found = np.concatenate([np.full_like(found[:1], combine.identity), found[:-1]])
+    return np.moveaxis(found[::-1] if reverse else found, 0, along)
 
 
 def compress(x: Array, condition: Array, *, axis: int | None = None) -> Array:
@@ -273,6 +320,9 @@ def unique(
     dim = whole.shape[along]
     rest = (*whole.shape[:along], *whole.shape[along + 1 :])
     keys: Array = widened(np.moveaxis(whole, along, 0).reshape(dim, math.prod(rest)))
+    if x.dtype == np.object_:
+        # Texts by their places in the alphabet of code points.
+        keys = np.unique(keys, return_inverse=True)[1].reshape(keys.shape)
     order = np.lexsort(keys.T[::-1]) if keys.size else np.arange(dim)
     left, right = keys[order[:-1]], keys[order[1:]]
     differ = (left != right) & ~((left != left) & (right != right))

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pyflame_rt.dtypes import STRING
 from pyflame_rt.kernels.sizes import check_size
 
 Array = npt.NDArray[Any]
@@ -22,7 +23,7 @@ def _text(value: Value) -> str:
 _CASTS: dict[str, tuple[Callable[[Any], Value], np.dtype[Any], Value]] = {
     "TO_FLOAT": (float, np.dtype(np.float32), 0.0),
     "TO_INT64": (int, np.dtype(np.int64), 0),
-    "TO_STRING": (_text, np.dtype(object), "0.f"),
+    "TO_STRING": (_text, STRING, "0.f"),
 }
 """How a value is cast, to what, and what stands where there is none."""
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pyflame_rt.kernels.convolution import conv
 from pyflame_rt.kernels.data import cast
+from pyflame_rt.kernels.sizes import one_number
 
 Array = npt.NDArray[Any]
 
@@ -208,9 +209,7 @@ def _spread(parameter: Array, shape: Sequence[int], axis: int, block_size: int) 
 
 
 def _one(parameter: Array, what: str) -> Array:
-    if parameter.size != 1:
-        raise ValueError(f"{what} has {parameter.size} elements, not one")
-    return parameter.reshape(())
+    return one_number(parameter, f"{what} has {parameter.size} elements, not one")
 
 
 def _features_of(w: Array, parameter: Array, trailing: int) -> Array:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pyflame_rt.kernels.data import cast
 from pyflame_rt.kernels.numerics import widened
-from pyflame_rt.kernels.sizes import check_size
+from pyflame_rt.kernels.sizes import check_size, one_number
 
 Array = npt.NDArray[Any]
 
@@ -130,10 +130,8 @@ def dropout(
 
     Raises ValueError for a ratio outside [0, 1), and unless both parameters are one element.
     """
-    if ratio.size != 1 or training.size != 1:
-        raise ValueError(f"needs one ratio and flag, got {list(ratio.shape + training.shape)}")
-    share = float(ratio.reshape(-1)[0])
-    if not training.any() or share == 0:
+    share = float(one_number(ratio, "dropout needs one ratio"))
+    if not one_number(training, "dropout needs one flag") or share == 0:
         return x, np.ones(x.shape, np.bool_)
     if not 0 <= share < 1:
         raise ValueError(f"a ratio of {share} is not in [0, 1)")

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyflame_rt.kernels.shape import axes_of
+from pyflame_rt.kernels.sizes import one_number
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -58,9 +59,7 @@ def sequence_at(sequence: Sequence[T], position: Array) -> T:
 
 def _position(position: Array, length: int, most: int) -> int:
     """A position from the front. Raises ValueError outside of -length..most."""
-    if position.size != 1:
-        raise ValueError(f"a position must hold one element, got shape {list(position.shape)}")
-    at = int(position.reshape(-1)[0])
+    at = int(one_number(position, "a position must hold one element"))
     if not -length <= at <= most:
         raise ValueError(f"position {at} is outside of the sequence of {length}")
     return at + length if at < 0 else at

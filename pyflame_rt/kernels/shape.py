@@ -9,12 +9,13 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from pyflame_rt.kernels.sizes import check_size, integers, optional_integers
+from pyflame_rt.kernels.sizes import check_size, integers, optional_integers, zero
 
 Array = npt.NDArray[Any]
 Ints = tuple[int, ...]
 
 __all__ = [
+    "center_crop_pad",
     "concat",
     "expand",
     "flatten",
@@ -130,17 +131,11 @@ def concat(*arrays: Array, axis: int) -> Array:
 
 
 def split_sizes(dim: int, num_outputs: int) -> list[int]:
-    """Equal parts of a dimension, the last one smaller if they cannot be equal.
-
-    Raises ValueError when there is not enough for that many.
-    """
+    """Equal parts of a dimension, the last ones smaller, or empty, if they cannot be equal."""
     if num_outputs < 1:
         raise ValueError(f"cannot split in {num_outputs} parts")
     size = -(-dim // num_outputs)
-    last = dim - size * (num_outputs - 1)
-    if last < 0:
-        raise ValueError(f"{dim} elements cannot be split in {num_outputs} parts of {size}")
-    return [size] * (num_outputs - 1) + [last]
+    return [min(size, max(0, dim - size * part)) for part in range(num_outputs)]
 
 
 def split(
@@ -242,7 +237,7 @@ def pad(
     widths = [(max(low, 0), max(high, 0)) for _, low, high in sizes]
     if mode == "constant":
         scalar = constant_value if constant_value_value is None else constant_value_value
-        fill = np.array(0 if scalar is None else scalar).reshape(()).astype(x.dtype)
+        fill = zero(x.dtype) if scalar is None else np.array(scalar).reshape(()).astype(x.dtype)
         result = np.full([d + sum(w) for d, w in zip(x.shape, widths, strict=True)], fill, x.dtype)
         inside = zip(x.shape, widths, strict=True)
         result[tuple(slice(low, low + dim) for dim, (low, _) in inside)] = x
@@ -250,6 +245,30 @@ def pad(
     if any(dim == 0 and sum(width) for dim, width in zip(x.shape, widths, strict=True)):
         raise ValueError(f"mode {mode} cannot extend a dimension without elements")
     return np.pad(x, widths, cast(Literal["reflect", "edge", "wrap"], mode))
+
+
+def center_crop_pad(
+    x: Array,
+    shape_value: Array | None = None,
+    *,
+    shape: Ints | None = None,
+    axes: Ints | None = None,
+) -> Array:
+    """The middle of x where it is larger than wanted, zeros (or "") around it where smaller."""
+    wanted = integers(shape, shape_value, "shape")
+    along = axes_of(list(range(x.ndim)) if axes is None else axes, x.ndim)
+    if len(wanted) != len(along):
+        raise ValueError(f"{len(wanted)} numbers of shape for {len(along)} axes")
+    result = list(x.shape)
+    source, target = [slice(None)] * x.ndim, [slice(None)] * x.ndim
+    for axis, size in zip(along, wanted, strict=True):
+        dim, result[axis] = x.shape[axis], size
+        off, gap = (max(dim - size, 0) // 2, max(size - dim, 0) // 2)
+        source[axis], target[axis] = slice(off, off + size), slice(gap, gap + dim)
+    check_size(result, x.dtype)
+    y = np.full(result, zero(x.dtype), x.dtype)
+    y[tuple(target)] = x[tuple(source)]
+    return y
 
 
 def gather(x: Array, indices: Array, *, axis: int = 0) -> Array:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pyflame_rt.kernels.data import cast
 from pyflame_rt.kernels.numerics import rounding_once
-from pyflame_rt.kernels.sizes import check_size
+from pyflame_rt.kernels.sizes import check_size, optional_number
 
 Array = npt.NDArray[Any]
 
@@ -44,14 +44,6 @@ def frame_count(size: int, length: int, step: int) -> int:
     return (size - length) // step + 1
 
 
-def _number(given: int | None, value: Array | None) -> int | None:
-    if value is None:
-        return given
-    if value.size != 1:
-        raise ValueError(f"one number is needed, got the shape {list(value.shape)}")
-    return int(value.reshape(-1)[0])
-
-
 def _as_complex(x: Array) -> Array:
     """Numbers whose parts are the last dimension, which goes."""
     unit = np.result_type(x.dtype, np.complex64).type(1j)
@@ -74,14 +66,14 @@ def dft(
     onesided: bool = False,
 ) -> Array:
     """NumPy's fft or ifft of the signal along an axis; half of it, or real."""
-    given = _number(axis, axis_value)
+    given = optional_number(axis, axis_value)
     along = -2 if given is None else given
     if not -x.ndim <= along < x.ndim or along % x.ndim == x.ndim - 1:
         raise ValueError(f"axis {along} is none of the signal's, of shape {list(x.shape)}")
     along %= x.ndim
     if x.shape[-1] not in (1, 2) or (onesided and x.shape[-1] != 1 + inverse):
         raise ValueError(f"the last of the dimensions {list(x.shape)} is not a number's parts")
-    wanted = _number(dft_length, dft_length_value)
+    wanted = optional_number(dft_length, dft_length_value)
     _, length = dft_sizes(x.shape[along], wanted, inverse=inverse, onesided=onesided)
     check_size((*x.shape[:along], length, *x.shape[along + 1 :], 2), np.dtype(np.float64))
     signal = _as_complex(x)
@@ -110,8 +102,8 @@ def stft(
     onesided: bool = True,
 ) -> Array:
     """The transform of each frame of the signal (batch, length, parts), times the window."""
-    step = _number(frame_step, frame_step_value)
-    length = _number(frame_length, frame_length_value)
+    step = optional_number(frame_step, frame_step_value)
+    length = optional_number(frame_length, frame_length_value)
     if length is None:
         length = x.shape[1] if window is None else len(window)
     if step is None:
@@ -139,7 +131,7 @@ def hann_window(
     periodic: bool = True,
 ) -> Array:
     """0.5 - 0.5 cos(2 pi n / N)."""
-    return _cosines((0.5, -0.5), _number(size, size_value), output_datatype, periodic)
+    return _cosines((0.5, -0.5), optional_number(size, size_value), output_datatype, periodic)
 
 
 def hamming_window(
@@ -150,7 +142,9 @@ def hamming_window(
     periodic: bool = True,
 ) -> Array:
     """25/46 - 21/46 cos(2 pi n / N)."""
-    return _cosines((25 / 46, -21 / 46), _number(size, size_value), output_datatype, periodic)
+    return _cosines(
+        (25 / 46, -21 / 46), optional_number(size, size_value), output_datatype, periodic
+    )
 
 
 def blackman_window(
@@ -161,7 +155,9 @@ def blackman_window(
     periodic: bool = True,
 ) -> Array:
     """0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N)."""
-    return _cosines((0.42, -0.5, 0.08), _number(size, size_value), output_datatype, periodic)
+    return _cosines(
+        (0.42, -0.5, 0.08), optional_number(size, size_value), output_datatype, periodic
+    )
 
 
 def _cosines(factors: tuple[float, ...], size: int | None, kind: Any, periodic: bool) -> Array:
@@ -189,7 +185,7 @@ def mel_weight_matrix(
     output_datatype: Any = np.float32,
 ) -> Array:
     """A column a filter, a row a frequency; the steps between filters as ONNX's reference has them."""
-    bins, length, rate = (_number(None, a) for a in (num_mel_bins, dft_length, sample_rate))
+    bins, length, rate = (optional_number(None, a) for a in (num_mel_bins, dft_length, sample_rate))
     low, high = (float(a.reshape(())) for a in (lower_edge_hertz, upper_edge_hertz))
     if bins is None or length is None or rate is None or bins < 0 or length < 1 or rate < 1:
         raise ValueError(f"{bins} filters on a transform of {length} at a rate of {rate}")

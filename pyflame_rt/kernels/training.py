@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyflame_rt.kernels.sizes import one_number
+
 Array = npt.NDArray[Any]
 
 __all__ = ["adagrad", "adam", "momentum"]
@@ -82,9 +84,7 @@ def momentum(
 
 
 def _one(value: Array) -> np.float64:
-    if value.size != 1:
-        raise ValueError(f"rate and count are one number each, got the shape {list(value.shape)}")
-    return np.float64(value.reshape(-1)[0])
+    return np.float64(one_number(value, "rate and count are one number each"))
 
 
 def _of_each(tensors: Sequence[Array], kinds: int) -> Iterator[tuple[Array, ...]]:

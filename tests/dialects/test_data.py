@@ -123,7 +123,7 @@ def test_text_of_constants(text: str, values: Any):
         ("dense<1> : tensor<complex<f32>>", "hexadecimal"),
         (f"dense<{'[' * 100}1{']' * 100}> : tensor<i8>", "deep"),
         (f"dense<{10**400}> : tensor<f64>", "too large"),
-        ('"text" : tensor<2xi8>', "dense or a weight"),
+        ('"text" : tensor<2xi8>', "dense, a weight or texts"),
         ("dense<x> : tensor<2xi8>", ""),
         ("dense<1> : tensor<1000000x1000000xi8>", "too large"),
     ],

@@ -8,8 +8,8 @@ from xdsl.dialects.builtin import TensorType, UnrankedTensorType, f32
 from xdsl.utils.test_value import create_ssa_value
 
 from pyflame_rt import kernels
-from pyflame_rt.dialects.pfrt.base import compatible
 from pyflame_rt.dialects.pfrt.einsum import EinsumOp
+from pyflame_rt.dialects.pfrt.lattice import compatible
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, tensor_of, type_of
 
 CASES = (

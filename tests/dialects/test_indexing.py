@@ -17,8 +17,9 @@ from xdsl.utils.test_value import create_ssa_value
 
 from pyflame_rt import kernels
 from pyflame_rt.dialects.pfrt import indexing, operations
-from pyflame_rt.dialects.pfrt.base import PfrtOp, compatible
+from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
+from pyflame_rt.dialects.pfrt.lattice import compatible
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, from_properties, tensor_of, type_of
 
 DRAWN = settings(max_examples=25, deadline=None, derandomize=True)

@@ -26,10 +26,18 @@ def test_inference_agrees_with_the_kernel(
     check_inference(norm.BatchNormalizationOp, [x, *[channels] * 4])
     check_inference(norm.LayerNormalizationOp, [x, row, None])
     check_inference(norm.LayerNormalizationOp, [x, row, row], {"axis": 0})
+    check_inference(norm.BatchNormalizationTrainingOp, [x, *[channels] * 4])
+    check_inference(norm.HardmaxOp, [x])
+    check_inference(norm.LpNormalizationOp, [x], {"axis": 0, "p": 1})
+    check_inference(norm.MeanVarianceNormalizationOp, [x], {"axes": (0, -1)[: len(shape)]})
+    check_inference(norm.RmsNormalizationOp, [x, row])
+    check_inference(norm.RmsNormalizationOp, [x, row.astype(np.float32)], {"axis": 0})
     check_inference(norm.SoftmaxOp, [x])
     check_inference(norm.LogSoftmaxOp, [x], {"axis": 0})
     if len(shape) > 1:
         check_inference(norm.LrnOp, [x], {"size": 3})
+        groups = {"num_groups": shape[1]}
+        check_inference(norm.GroupNormalizationOp, [x, channels, channels], groups)
     if len(shape) > 2:
         check_inference(norm.InstanceNormalizationOp, [x, channels, channels])
 

@@ -167,7 +167,7 @@ def test_deep_nests_of_loops_are_built():
         ),
         (
             helper.make_node("Loop", ["", "k", "x"], ["y"], body=loop_body([], ["q"])),
-            'output "q" is not produced',
+            r'node "Loop_1" \(Loop\): output "q" is not produced by any node of its subgraph',
         ),
     ],
 )

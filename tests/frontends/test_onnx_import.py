@@ -16,7 +16,12 @@ from onnx import (
 from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, NameLoc
 
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
-from pyflame_rt.errors import InvalidModelError, ModelNotFoundError, UnsupportedOperatorError
+from pyflame_rt.errors import (
+    InputError,
+    InvalidModelError,
+    ModelNotFoundError,
+    UnsupportedOperatorError,
+)
 from pyflame_rt.frontends.onnx import import_onnx, inspect_onnx
 
 
@@ -315,11 +320,29 @@ def test_an_operator_on_tensors_takes_nothing_else():
         import_onnx(proto.SerializeToString())
 
 
+@pytest.mark.parametrize("read", [import_onnx, inspect_onnx])
+def test_a_source_is_a_path_or_bytes(read):
+    with pytest.raises(InputError, match="cannot load a model from int; give a path"):
+        read(5)
+
+
 def test_types_that_no_value_has_are_unsupported():
     kind = TypeProto(sparse_tensor_type=TypeProto.SparseTensor(elem_type=TensorProto.FLOAT))
     proto = model([relu("x", "y")], [helper.make_value_info("x", kind)], ["y"])
     with pytest.raises(UnsupportedOperatorError, match="type sparse_tensor is not supported"):
         import_onnx(proto.SerializeToString())
+
+
+def test_a_long_type_is_cut_in_its_message():
+    kind = value("t").type
+    for _ in range(40):
+        kind = TypeProto(sequence_type=TypeProto.Sequence(elem_type=kind))
+    proto = model([relu("x", "y")], [helper.make_value_info("x", kind)], ["y"])
+    with pytest.raises(
+        UnsupportedOperatorError, match=r"type !pfrt\..*… is not supported"
+    ) as caught:
+        import_onnx(proto.SerializeToString())
+    assert len(str(caught.value)) < 200
 
 
 def test_unsupported_operators_are_reported_all_at_once():

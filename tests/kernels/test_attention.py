@@ -304,3 +304,12 @@ def test_tensor_scatter_refuses():
         tensor_scatter(cache, update, axis=0)
     with pytest.raises(ValueError, match="an update of"):
         tensor_scatter(cache, np.ones((2, 5, 1), np.int8))
+
+
+def test_a_mask_of_one_key_is_for_all_if_told():
+    """Otherwise the keys beyond the mask's last dimension are not seen."""
+    q, k, v = normal(1, 2, 4, 8), normal(1, 2, 6, 8), normal(1, 2, 6, 8, seed=1)
+    for mask in (normal(4, 1), np.array([[True], [False], [True], [True]])):
+        wide = attention(q, k, v, np.broadcast_to(mask, (4, 6)))
+        np.testing.assert_array_equal(attention(q, k, v, mask, broadcast_mask=True), wide)
+        assert not np.allclose(attention(q, k, v, mask), wide)

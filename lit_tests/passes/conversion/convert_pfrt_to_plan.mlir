@@ -52,7 +52,7 @@ func.func @main(%x: tensor<2x2x4x4xf32>) -> tensor<2x1x1x1xf32> {
 }
 // CHECK: [[PADDED:%.*]] = plan.alloc : memref<2x2x6x6xf32>
 // CHECK-NEXT: [[COLUMNS:%.*]] = plan.alloc : memref<2x2x3x3x4x4xf32>
-// CHECK-NEXT: plan.call @conv_im2col({{.*}}, %w) into(%a) scratch([[PADDED]], [[COLUMNS]]) {{.*}}absent = array<i64: 2>
+// CHECK-NEXT: plan.call @conv_im2col({{.*}}, %w) into(%a) scratch([[PADDED]], [[COLUMNS]]) {{.*}}absent = array<i64: 2, 3>
 // CHECK: [[COLUMNS:%.*]] = plan.alloc : memref<2x2x4x4x1x1xf32>
 // CHECK-NEXT: plan.call @conv_im2col(%a, %v) into(%b) scratch([[COLUMNS]])
 

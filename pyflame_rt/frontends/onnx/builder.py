@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 from onnx.onnx_ml_pb2 import AttributeProto
-from xdsl.dialects.builtin import LocationAttr, TensorType, UnrankedTensorType
+from xdsl.dialects.builtin import LocationAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
@@ -19,7 +19,7 @@ from pyflame_rt.dialects.pfrt import operations
 from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import OperandArg, PfrtOp, property_of_constant
 from pyflame_rt.dialects.pfrt.data import ConstantOp
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, PropertyValue, shape_of, to_property
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, PropertyValue, is_tensor, shape_of, to_property
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx.model import Graph, Node
 from pyflame_rt.frontends.onnx.reading import value_info
@@ -154,7 +154,7 @@ class NodeBuilder:
     def optional(self, index: int) -> SSAValue | None:
         """The tensor of an input, None when it is absent."""
         value = self.any_value(index)
-        if value is not None and not isinstance(value.type, TensorType | UnrankedTensorType):
+        if value is not None and not is_tensor(value.type):
             raise self.error(f"input {index} must be a tensor, not a {value.type}")
         return value
 

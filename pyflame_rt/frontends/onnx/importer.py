@@ -109,8 +109,13 @@ class _Importer:
         )
         return ModuleOp([function], {"pfrt.model": self._model_attr()})
 
-    def build_graph(self, graph: Graph, scope: Scope) -> Sequence[SSAValue]:
-        """Build a graph's nodes in a scope that holds its inputs; the values of its outputs."""
+    def build_graph(
+        self, graph: Graph, scope: Scope, owner: Node | None = None
+    ) -> Sequence[SSAValue]:
+        """Build a graph's nodes in a scope that holds its inputs; the values of its outputs.
+
+        `owner` is the node whose subgraph it is.
+        """
         for name, initializer in graph.initializers.items():
             if name not in scope.values:
                 scope.pending[name] = partial(self._initializer, name, initializer)
@@ -120,7 +125,9 @@ class _Importer:
         for output in graph.outputs:
             if (value := scope.value(output.name)) is None:
                 raise InvalidModelError(
-                    f"output {quoted(output.name)} is not produced by any node", where=self.file
+                    f"output {quoted(output.name)} is not produced by any node"
+                    + ("" if owner is None else " of its subgraph"),
+                    where=self.file if owner is None else owner.where(self.file),
                 )
             results.append(value)
         return results
@@ -131,7 +138,8 @@ class _Importer:
             StringAttr(node.label),
             FileLineColLoc(StringAttr(self.file), IntAttr(node.index), IntAttr(0)),
         )
-        builder = NodeBuilder(node, self.file, scope, self.tensors, location, self.build_graph)
+        build_graph = partial(self.build_graph, owner=node)
+        builder = NodeBuilder(node, self.file, scope, self.tensors, location, build_graph)
         if rule.constant is not None:
             array = rule.constant(builder)
             name = node.outputs[0] if node.outputs else ""

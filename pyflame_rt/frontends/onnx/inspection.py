@@ -33,7 +33,10 @@ class Inspection:
 
 
 def inspect_onnx(source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> Inspection:
-    """Summarise a model. Raises ModelNotFoundError, InvalidModelError for what is none."""
+    """Summarise a model.
+
+    Raises InputError for what is neither path nor bytes, ModelNotFoundError, InvalidModelError.
+    """
     model = inline_functions(load(source, name).model)
     graph = model.graph
     operators = Counter(node.operator for node in graph.walk())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx.parser
 
-from pyflame_rt.errors import InvalidModelError
+from pyflame_rt.errors import InputError, InvalidModelError
 from pyflame_rt.frontends.onnx.external import ExternalFiles
 from pyflame_rt.frontends.onnx.model import Model
 from pyflame_rt.frontends.onnx.reading import read
@@ -38,8 +39,13 @@ def load(source: str | os.PathLike[str] | bytes, name: str | None = None) -> Loa
     """Load a model from a `.onnx` or `.onnxtxt` file, or from the bytes of an `.onnx` one.
 
     `name` stands for the file's name in locations and messages.
-    Raises ModelNotFoundError, InvalidModelError.
+    Raises InputError for what is neither path nor bytes, ModelNotFoundError, InvalidModelError.
     """
+    if not isinstance(cast(object, source), str | os.PathLike | bytes):
+        raise InputError(
+            f"cannot load a model from {type(source).__name__}",
+            hint="give a path or an ONNX model's bytes",
+        )
     if isinstance(source, bytes):
         file, folder = name or _BYTES_NAME, None
         data: Bytes = np.frombuffer(source, np.uint8)

@@ -13,15 +13,13 @@ import numpy.typing as npt
 from onnx.onnx_ml_pb2 import SparseTensorProto, TensorProto
 
 from pyflame_rt import dtypes
+from pyflame_rt.dtypes import STRING
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx.external import ExternalFiles
 from pyflame_rt.frontends.onnx.text import text
 from pyflame_rt.frontends.onnx.wire import WireModel
 
 Array: TypeAlias = npt.NDArray[Any]
-
-STRING = np.dtype(object)
-"""The dtype of tensors of strings, whose elements are `str`."""
 
 MAX_RANK = 64
 MAX_SPARSE = 1 << 28

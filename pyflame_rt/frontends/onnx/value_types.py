@@ -10,6 +10,8 @@ from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx.model import ValueInfo
 from pyflame_rt.frontends.onnx.tensors import dtype_of_code
 
+_SHOWN = 100
+
 
 def value_type(value: ValueInfo, where: str) -> Attribute:
     """The type of a value as declared.
@@ -18,7 +20,9 @@ def value_type(value: ValueInfo, where: str) -> Attribute:
     """
     kind = _type(value, where)
     if not is_value_type(kind):
-        raise UnsupportedOperatorError(f"type {kind} is not supported", where=where)
+        text = str(kind)
+        shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+        raise UnsupportedOperatorError(f"type {shown} is not supported", where=where)
     return kind
 
 

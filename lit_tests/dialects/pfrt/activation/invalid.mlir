@@ -211,3 +211,30 @@ func.func @f(%x: tensor<4xf32>, %m: tensor<f32>) {
 %x = "test.op"() : () -> tensor<4xi4>
 %y = pfrt.relu %x : tensor<4xi4> -> tensor<4xi4>
 // CHECK: pfrt.relu: C1: is not defined on tensor<4xi4>
+
+// -----
+
+// Gates are of the type of what they gate.
+func.func @f(%g: tensor<4xf32>, %x: tensor<4xf16>) {
+  %y = pfrt.swiglu %g, %x : (tensor<4xf32>, tensor<4xf16>) -> tensor<4xf32>
+  func.return
+}
+// CHECK: pfrt.swiglu: C1: needs one element type, got f32, f16
+
+// -----
+
+// Gates do not broadcast.
+func.func @f(%g: tensor<1x4xf32>, %x: tensor<3x4xf32>) {
+  %y = pfrt.swiglu %g, %x : (tensor<1x4xf32>, tensor<3x4xf32>) -> tensor<3x4xf32>
+  func.return
+}
+// CHECK: pfrt.swiglu: C2: x must be tensor<1x4xf32>, got tensor<3x4xf32>
+
+// -----
+
+// Truths do not shrink.
+func.func @f(%x: tensor<4xi1>) {
+  %y = pfrt.shrink %x : tensor<4xi1> -> tensor<4xi1>
+  func.return
+}
+// CHECK: pfrt.shrink: C1: is not defined on tensor<4xi1>

@@ -180,6 +180,24 @@ func.func @clip(%x: tensor<4xf32>, %a: tensor<f32>, %b: tensor<f32>) -> tensor<4
 
 // -----
 
+// What is gated and its gates; each knows something of the shape.
+func.func @swiglu(%g: tensor<?x4xf16>, %x: tensor<3x?xf16>) -> tensor<3x4xf16> {
+  // CHECK: pfrt.swiglu %g, %x {alpha = 1.702000e+00 : f32} : (tensor<?x4xf16>, tensor<3x?xf16>) -> tensor<3x4xf16>
+  %y = pfrt.swiglu %g, %x {alpha = 1.702000e+00 : f32} : (tensor<?x4xf16>, tensor<3x?xf16>) -> tensor<3x4xf16>
+  func.return %y : tensor<3x4xf16>
+}
+
+// -----
+
+// Integers shrink too.
+func.func @shrink(%x: tensor<?x4xui8>) -> tensor<?x4xui8> {
+  // CHECK: pfrt.shrink %x {bias = 1.500000e+00 : f32} : tensor<?x4xui8> -> tensor<?x4xui8>
+  %y = pfrt.shrink %x {bias = 1.500000e+00 : f32} : tensor<?x4xui8> -> tensor<?x4xui8>
+  func.return %y : tensor<?x4xui8>
+}
+
+// -----
+
 // An op that nothing uses goes away.
 // CHECK-LABEL: @dead
 // CHECK-NOT: pfrt.

@@ -54,3 +54,13 @@ func.func @constant_of_shape() -> tensor<2x3xf32> {
   %0 = pfrt.constant_of_shape %s : (tensor<2xi64>) -> tensor<2x3xf32>
   func.return %0 : tensor<2x3xf32>
 }
+
+// -----
+
+// bit_cast(x : T, to T) -> x
+// CHECK: @bit_cast
+func.func @bit_cast(%x: tensor<2xf32>) -> tensor<2xf32> {
+  // CHECK-NEXT: func.return %x
+  %0 = pfrt.bit_cast %x {to = f32} : tensor<2xf32> -> tensor<2xf32>
+  func.return %0 : tensor<2xf32>
+}

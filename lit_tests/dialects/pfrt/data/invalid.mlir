@@ -106,3 +106,21 @@ func.func @f(%a: tensor<i64>) {
   %r = pfrt.range %d, %d, %d : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
   func.return
 }
+
+// -----
+
+// Texts have no bits.
+// CHECK: pfrt.bit_cast: C1: cannot read tensor<4x!pfrt.string> as i64
+func.func @f(%x: tensor<4x!pfrt.string>) {
+  %0 = pfrt.bit_cast %x {to = i64} : tensor<4x!pfrt.string> -> tensor<4xi64>
+  func.return
+}
+
+// -----
+
+// What is read as another type is as wide.
+// CHECK: pfrt.bit_cast: C2: 32 bits cannot be read as f16
+func.func @f(%x: tensor<4xf32>) {
+  %0 = pfrt.bit_cast %x {to = f16} : tensor<4xf32> -> tensor<4xf16>
+  func.return
+}

@@ -56,3 +56,14 @@ func.func @f(%x: tensor<?x3x8xf32>, %s: tensor<2xi64>, %n: tensor<i64>) {
   %7 = pfrt.range %n, %n, %n : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
   func.return
 }
+
+// -----
+
+// Elements by their bits, as many as there were.
+func.func @bit_cast(%x: tensor<?xcomplex<f32>>, %y: tensor<2xi4>) {
+  // CHECK: pfrt.bit_cast %x {to = f64} : tensor<?xcomplex<f32>> -> tensor<?xf64>
+  %0 = pfrt.bit_cast %x {to = f64} : tensor<?xcomplex<f32>> -> tensor<?xf64>
+  // CHECK: pfrt.bit_cast %y {to = f4E2M1FN} : tensor<2xi4> -> tensor<2xf4E2M1FN>
+  %1 = pfrt.bit_cast %y {to = f4E2M1FN} : tensor<2xi4> -> tensor<2xf4E2M1FN>
+  func.return
+}

@@ -351,6 +351,33 @@ func.func @f(%x: tensor<4x4xf32>) {
 
 // -----
 
+// Truths have no product.
+// CHECK: pfrt.cum_prod: C1: is not defined on tensor<4xi1>
+func.func @f(%x: tensor<4xi1>) {
+  %0 = pfrt.cum_prod %x {axis = 0 : i64} : (tensor<4xi1>) -> tensor<4xi1>
+  func.return
+}
+
+// -----
+
+// There is no default axis.
+// CHECK: pfrt.cum_prod: C2: needs axis, a property or an operand
+func.func @f(%x: tensor<4xf32>) {
+  %0 = pfrt.cum_prod %x : (tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// The axis is one of x's.
+// CHECK: pfrt.cum_prod: C3: axis -2 is outside the dimensions of tensor<4xf32>
+func.func @f(%x: tensor<4xf32>) {
+  %0 = pfrt.cum_prod %x {axis = -2 : i64} : (tensor<4xf32>) -> tensor<4xf32>
+  func.return
+}
+
+// -----
+
 // Truths have no sum.
 // CHECK: pfrt.cum_sum: C1: is not defined on tensor<4xi1>
 func.func @f(%x: tensor<4xi1>) {
@@ -391,5 +418,50 @@ func.func @f(%x: tensor<4xi4>) {
 // CHECK: pfrt.unique: C2: axis 1 is outside the dimensions of tensor<4xf32>
 func.func @f(%x: tensor<4xf32>) {
   %0, %1, %2, %3 = pfrt.unique %x {axis = 1 : i64} : tensor<4xf32> -> tensor<?xf32>, tensor<?xi64>, tensor<4xi64>, tensor<?xi64>
+  func.return
+}
+
+// -----
+
+// There is an index for each batch.
+// CHECK: pfrt.tensor_scatter: C1: indices must be tensor<2xi64>, got tensor<3xi64>
+func.func @f(%c: tensor<2x4x8xf32>, %u: tensor<2x1x8xf32>, %i: tensor<3xi64>) {
+  %0 = pfrt.tensor_scatter %c, %u at(%i : tensor<3xi64>) : tensor<2x4x8xf32>, tensor<2x1x8xf32> -> tensor<2x4x8xf32>
+  func.return
+}
+
+// -----
+
+// Batches are not written along.
+// CHECK: pfrt.tensor_scatter: C2: the axis must not be the first
+func.func @f(%c: tensor<2x8xf32>) {
+  %0 = pfrt.tensor_scatter %c, %c : tensor<2x8xf32>, tensor<2x8xf32> -> tensor<2x8xf32>
+  func.return
+}
+
+// -----
+
+// The update has the other dimensions of the cache.
+// CHECK: pfrt.tensor_scatter: C3: the update must be tensor<2x?x8xf32>, got tensor<2x1x6xf32>
+func.func @f(%c: tensor<2x4x8xf32>, %u: tensor<2x1x6xf32>) {
+  %0 = pfrt.tensor_scatter %c, %u : tensor<2x4x8xf32>, tensor<2x1x6xf32> -> tensor<2x4x8xf32>
+  func.return
+}
+
+// -----
+
+// There is room for the update.
+// CHECK: pfrt.tensor_scatter: C3: the update is longer than the cache: tensor<2x5x8xf32>
+func.func @f(%c: tensor<2x4x8xf32>, %u: tensor<2x5x8xf32>) {
+  %0 = pfrt.tensor_scatter %c, %u : tensor<2x4x8xf32>, tensor<2x5x8xf32> -> tensor<2x4x8xf32>
+  func.return
+}
+
+// -----
+
+// The mode has one of two names.
+// CHECK: pfrt.tensor_scatter: C4: unknown mode "spiral"
+func.func @f(%c: tensor<2x4x8xf32>) {
+  %0 = pfrt.tensor_scatter %c, %c {mode = "spiral"} : tensor<2x4x8xf32>, tensor<2x4x8xf32> -> tensor<2x4x8xf32>
   func.return
 }

@@ -175,6 +175,15 @@ func.func @f(%x: tensor<?x4xi32>) {
 
 // -----
 
+// Products, without the element itself.
+func.func @f(%x: tensor<?x4xui32>) {
+  // CHECK: pfrt.cum_prod %x {axis = 1 : i64, exclusive = true} : (tensor<?x4xui32>) -> tensor<?x4xui32>
+  %0 = pfrt.cum_prod %x {axis = 1 : i64, exclusive = true} : (tensor<?x4xui32>) -> tensor<?x4xui32>
+  func.return
+}
+
+// -----
+
 // From the end, without the element itself.
 func.func @f(%x: tensor<?x4xf32>) {
   // CHECK: pfrt.cum_sum %x {axis = 1 : i64, exclusive = true, reverse = true} : (tensor<?x4xf32>) -> tensor<?x4xf32>
@@ -206,5 +215,16 @@ func.func @f(%x: tensor<2x4xi64>) {
 func.func @f(%x: tensor<2x4xf32>) {
   // CHECK: pfrt.unique %x {axis = 1 : i64} : tensor<2x4xf32> -> tensor<2x?xf32>, tensor<?xi64>, tensor<4xi64>, tensor<?xi64>
   %0, %1, %2, %3 = pfrt.unique %x {axis = 1 : i64} : tensor<2x4xf32> -> tensor<2x?xf32>, tensor<?xi64>, tensor<4xi64>, tensor<?xi64>
+  func.return
+}
+
+// -----
+
+// A cache that is written around its end, and one that is filled from its beginning.
+func.func @f(%c: tensor<2x4x64x8xi8>, %u: tensor<2x4x?x8xi8>, %i: tensor<2xi64>) {
+  // CHECK: pfrt.tensor_scatter %c, %u at(%i : tensor<2xi64>) {mode = "circular"} : tensor<2x4x64x8xi8>, tensor<2x4x?x8xi8> -> tensor<2x4x64x8xi8>
+  %0 = pfrt.tensor_scatter %c, %u at(%i : tensor<2xi64>) {mode = "circular"} : tensor<2x4x64x8xi8>, tensor<2x4x?x8xi8> -> tensor<2x4x64x8xi8>
+  // CHECK: pfrt.tensor_scatter %c, %u {axis = 2 : i64} : tensor<2x4x64x8xi8>, tensor<2x4x?x8xi8> -> tensor<2x4x64x8xi8>
+  %1 = pfrt.tensor_scatter %c, %u {axis = 2 : i64} : tensor<2x4x64x8xi8>, tensor<2x4x?x8xi8> -> tensor<2x4x64x8xi8>
   func.return
 }

@@ -252,10 +252,28 @@ func.func @f(%x: tensor<4xf32>) {
 
 // -----
 
-// Parts of two leave less than nothing for the last.
-// CHECK: pfrt.split: C4: 5 elements cannot be split in 4 parts
-func.func @f(%x: tensor<5xf32>) {
-  %a, %b, %c, %d = pfrt.split %x {num_outputs = 4 : i64} : (tensor<5xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<1xf32>, tensor<0xf32>)
+// A number of shape for each axis, and axes that exist.
+// CHECK: pfrt.center_crop_pad: C2: 1 numbers of shape for 2 axes
+func.func @f(%x: tensor<5x4xf32>) {
+  %a = pfrt.center_crop_pad %x {shape = array<i64: 4>} : (tensor<5x4xf32>) -> tensor<?x?xf32>
+  func.return
+}
+
+// -----
+
+// A shape is a vector of integers.
+// CHECK: pfrt.center_crop_pad: C1: shape must be a vector of i64 or i32, got tensor<2xf32>
+func.func @f(%x: tensor<5x4xf32>, %s: tensor<2xf32>) {
+  %a = pfrt.center_crop_pad %x, %s : (tensor<5x4xf32>, tensor<2xf32>) -> tensor<?x?xf32>
+  func.return
+}
+
+// -----
+
+// Nothing has less than no elements.
+// CHECK: pfrt.center_crop_pad: C3: [-1] is not a shape
+func.func @f(%x: tensor<5x4xf32>) {
+  %a = pfrt.center_crop_pad %x {axes = array<i64: 0>, shape = array<i64: -1>} : (tensor<5x4xf32>) -> tensor<?x4xf32>
   func.return
 }
 

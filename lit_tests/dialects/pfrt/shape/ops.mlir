@@ -90,3 +90,25 @@ func.func @f(%x: tensor<2x8xf32>, %p: tensor<4xi64>, %v: tensor<f32>, %a: tensor
   %3 = pfrt.pad %x {mode = "reflect", pads = array<i64: 1, 1, 1, 1>} : tensor<2x8xf32> -> tensor<4x10xf32>
   func.return
 }
+
+// -----
+
+// More parts than elements: the last ones are empty.
+func.func @parts(%x: tensor<5xf32>) {
+  %a, %b, %c, %d = pfrt.split %x {num_outputs = 4 : i64} : (tensor<5xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<1xf32>, tensor<0xf32>)
+  func.return
+}
+// CHECK-LABEL: @parts
+// CHECK:         pfrt.split %x {num_outputs = 4 : i64} : (tensor<5xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<1xf32>, tensor<0xf32>)
+
+// -----
+
+// Axes that change, listed or all; a shape known or not.
+func.func @center(%x: tensor<?x8x3xf32>, %s: tensor<3xi32>) {
+  %0 = pfrt.center_crop_pad %x as "y" {axes = array<i64: 0, 1>, shape = array<i64: 10, 9>} : (tensor<?x8x3xf32>) -> tensor<10x9x3xf32>
+  %1 = pfrt.center_crop_pad %x, %s : (tensor<?x8x3xf32>, tensor<3xi32>) -> tensor<?x?x?xf32>
+  func.return
+}
+// CHECK-LABEL: @center
+// CHECK:         pfrt.center_crop_pad %x as "y" {axes = array<i64: 0, 1>, shape = array<i64: 10, 9>} : (tensor<?x8x3xf32>) -> tensor<10x9x3xf32>
+// CHECK-NEXT:    pfrt.center_crop_pad %x, %s : (tensor<?x8x3xf32>, tensor<3xi32>) -> tensor<?x?x?xf32>

@@ -36,9 +36,11 @@ RULES: tuple[Rule, ...] = (
     row("Relu", 1),
     # The defaults of opset 1 have fewer digits.
     row("Selu", 6, "alpha: float, gamma: float"),
+    row("Shrink", 9, "bias: float, lambd: float"),
     row("Sigmoid", 1),
     row("Softplus", 1),
     row("Softsign", 1),
+    row("SwiGLU", 28, "alpha: float"),
     row("Swish", 24, "alpha: float"),
     row("Tanh", 1),
     row("ThresholdedRelu", 10, "alpha: float"),

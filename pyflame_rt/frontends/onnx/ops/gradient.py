@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from xdsl.dialects.builtin import TensorType, UnrankedTensorType
 from xdsl.ir import Operation, SSAValue
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.constraints import is_float
+from pyflame_rt.dialects.pfrt.types import is_tensor
 from pyflame_rt.frontends.onnx.builder import NodeBuilder
 from pyflame_rt.frontends.onnx.derivatives import DERIVATIVES, Emitter
 from pyflame_rt.frontends.onnx.rules import Rule, onnx_op
@@ -39,7 +39,7 @@ def gradient(b: NodeBuilder) -> Sequence[SSAValue]:
         y = _evaluated(b, y, variables, dict(zip(variables, given, strict=True)))
         variables = given
     for value in (y, *variables[: len(names)]):
-        if not (_is_tensor(value) and is_float(value)):
+        if not (is_tensor(value.type) and is_float(value)):
             raise b.error(f"there is no gradient of {value.type}")
     steps = list(_steps(y, variables, _is_smooth))
     return _differentiated(Emitter(b), y, steps, variables[: len(names)])
@@ -47,11 +47,7 @@ def gradient(b: NodeBuilder) -> Sequence[SSAValue]:
 
 def _is_smooth(value: SSAValue) -> bool:
     """Whether a small change of a variable can be one of this value."""
-    return not _is_tensor(value) or is_float(value)
-
-
-def _is_tensor(value: SSAValue) -> bool:
-    return isinstance(value.type, TensorType | UnrankedTensorType)
+    return not is_tensor(value.type) or is_float(value)
 
 
 def _steps(

@@ -73,6 +73,7 @@ def scatter_9(b: NodeBuilder) -> Sequence[SSAValue]:
 
 RULES: tuple[Rule, ...] = (
     row("Compress", 9, "axis: int"),
+    _numbered("CumProd", 26, "axis", "exclusive: flag, reverse: flag"),
     _numbered("CumSum", 11, "axis", "exclusive: flag, reverse: flag"),
     row("EyeLike", 9, "dtype: dtype, k: int"),
     row("GatherElements", 11, "axis: int"),
@@ -88,6 +89,7 @@ RULES: tuple[Rule, ...] = (
     row("ScatterElements", 16, "axis: int, reduction: string"),
     row("ScatterND", 11),
     row("ScatterND", 16, "reduction: string"),
+    row("TensorScatter", 24, "axis: int, mode: string"),
     row("TopK", 1, "axis: int, k: int!", most=1),
     _numbered("TopK", 10, "k", "axis: int"),
     _numbered("TopK", 11, "k", "axis: int, largest: flag, sorted: flag"),

@@ -35,5 +35,6 @@ RULES: tuple[Rule, ...] = (
     row("GlobalMaxPool", 1),
     row("LpPool", 2, f"{_WINDOW}, p: int"),
     max_pool,
+    row("MaxUnpool", 9, "kernel_shape: ints!, pads: ints, strides: ints"),
 )
 """The rules of this family."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType, UnrankedTensorType
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from pyflame_rt.dialects.pfrt.containers import SequenceType
 from pyflame_rt.dialects.pfrt.control import YieldOp
 from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp, slice_of
 from pyflame_rt.dialects.pfrt.sequence import item_of
-from pyflame_rt.dialects.pfrt.types import shape_of, type_of
+from pyflame_rt.dialects.pfrt.types import is_tensor, shape_of, type_of
 from pyflame_rt.frontends.onnx.builder import NodeBuilder, Scope
 from pyflame_rt.frontends.onnx.model import Graph
 from pyflame_rt.frontends.onnx.ops.control import carrying, region_of
@@ -75,7 +74,7 @@ def scan_8(b: NodeBuilder) -> Sequence[SSAValue]:
     lens = b.optional(0)
     directions = b.integers("directions")
     over = [*carried, *scanned, *([] if lens is None else [lens])]
-    if not all(isinstance(value.type, TensorType | UnrankedTensorType) for value in over):
+    if not all(is_tensor(value.type) for value in over):
         raise b.error("what it carries must be tensors")
     block = Block(arg_types=_slices(b, over, None))
     inner = b.inside(Scope(block, b.scope, loops=b.scope.loops + 1))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from xdsl.ir import Attribute, SSAValue
 
 from pyflame_rt.dialects.pfrt.base import OperandArg
@@ -69,42 +68,9 @@ def split_13(b: NodeBuilder) -> Sequence[SSAValue]:
     return _split(b, operands, properties.get("split"))
 
 
-@onnx_op("Dropout", since=7)
-def dropout_7(b: NodeBuilder) -> Sequence[SSAValue]:
-    """Inference leaves everything in place; the mask has the type of the operand."""
-    b.limit_inputs(1)
-    b.number("ratio")
-    operand = b.operand(0)
-    kind = dtype_of(operand) if b.node.opset < 10 else np.dtype(np.bool_)
-    return _kept(b, operand, kind)
-
-
-@onnx_op("Dropout", since=12)
-def dropout_12(b: NodeBuilder) -> Sequence[SSAValue]:
-    """Whether it is training is an input, which must be known to say no."""
-    b.limit_inputs(3)
-    b.integer("seed")
-    operand = b.operand(0)
-    if b.has_input(2):
-        training = b.known(2)
-        if training is None or training.any():
-            raise b.unsupported("training mode is not supported", "export for inference")
-    return _kept(b, operand, np.dtype(np.bool_))
-
-
-def _kept(b: NodeBuilder, operand: SSAValue, mask_kind: np.dtype[np.generic]) -> Sequence[SSAValue]:
-    kept = b.emit("identity", [operand])
-    if not any(b.node.outputs[1:2]):
-        return kept
-    (shape,) = b.emit("shape", [operand])
-    (mask,) = b.emit("constant_of_shape", [shape], {"value": np.ones(1, mask_kind)})
-    return (*kept, mask)
-
-
 RULES: tuple[Rule, ...] = (
+    row("CenterCropPad", 18, "axes: ints"),
     row("Concat", 4, "axis: int!"),
-    dropout_7,
-    dropout_12,
     row("Expand", 8),
     row("Flatten", 1, "axis: int"),
     row("Gather", 1, "axis: int"),
