@@ -93,7 +93,7 @@ def test_categories():
     assert y.tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
     with pytest.raises(ValueError, match="'c' is none of the 2 categories"):
         kernels.one_hot_encoder(words("a", "c"), cats=words("a", "b"), zeros=False)
-    with pytest.raises(ValueError, match="^5 is none of the 3 categories"):
+    with pytest.raises(ValueError, match=r"^5 is none of the 3 categories"):
         kernels.one_hot_encoder(np.array([1, 5]), cats=cats, zeros=False)
 
 
