@@ -18,7 +18,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.dialects.patterns.pattern import erase_unused, replace_last
 from pyflame_rt.dialects.pfrt.attention import AttentionOp
-from pyflame_rt.dialects.pfrt.base import OperandArg, PfrtOp
+from pyflame_rt.dialects.pfrt.base import OperandArg, PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.comparison import WhereOp
 from pyflame_rt.dialects.pfrt.contraction import MatmulOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
@@ -258,6 +258,9 @@ class _Rewrite:
     def _added(self, mask: Added | Filled) -> SSAValue:
         """A mask as one that is added."""
         if isinstance(mask, Added):
+            known = constant_of(mask.value)
+            if known is not None and np.isneginf(known).all(axis=-1).any():
+                raise _Unsuitable("a query that may see nothing has no softmax")
             return mask.value
         if (why := why_not_filled(mask)) is not None:
             raise _Unsuitable(why)

@@ -154,3 +154,17 @@ func.func @one_head(%q: tensor<6x4x8xf32>, %kt: tensor<6x8x5xf32>, %v: tensor<6x
 // CHECK-LABEL: @one_head
 // CHECK: %[[M:.*]] = pfrt.unsqueeze %m {axes = array<i64: 1>}
 // CHECK: pfrt.attention %q, %{{.*}}, %v mask(%[[M]] : tensor<6x1x4x5xf32>) {{.*}}q_num_heads = 1
+
+// -----
+
+// A query that sees nothing: its softmax is no number, which the op would make 0.
+func.func @blind(%q: tensor<1x1x1x8xf32>, %kt: tensor<1x1x8x2xf32>, %v: tensor<1x1x2x8xf32>) -> tensor<1x1x1x8xf32> {
+  %m = pfrt.constant dense<"0x000080FF000080FF"> : tensor<1x2xf32>
+  %s = pfrt.matmul %q, %kt : tensor<1x1x1x8xf32>, tensor<1x1x8x2xf32> -> tensor<1x1x1x2xf32>
+  %a = pfrt.add %s, %m : (tensor<1x1x1x2xf32>, tensor<1x2xf32>) -> tensor<1x1x1x2xf32>
+  %p = pfrt.softmax %a {axis = -1 : i64} : tensor<1x1x1x2xf32> -> tensor<1x1x1x2xf32>
+  %y = pfrt.matmul %p, %v : tensor<1x1x1x2xf32>, tensor<1x1x2x8xf32> -> tensor<1x1x1x8xf32>
+  func.return %y : tensor<1x1x1x8xf32>
+}
+// CHECK-LABEL: @blind
+// CHECK: pfrt.softmax
