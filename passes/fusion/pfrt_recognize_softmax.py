@@ -26,7 +26,7 @@ PATTERNS = (
     Pattern(
         "softmax",
         source="""
-          e = exp(sub(x, reduce_max(x) {axes=axes}) | x);
+          e = exp(sub(x, reduce_max(x) {axes=axes}));
           div(e, reduce_sum(e) {axes=axes}) | mul(e, reciprocal(reduce_sum(e) {axes=axes}))
         """,
         target="softmax(x) {axis=axis}",
@@ -43,7 +43,7 @@ PATTERNS = (
     ),
     Pattern(
         "log softmax",
-        source="sub(x, log(reduce_sum(exp(x)) {axes=axes}) | reduce_log_sum_exp(x) {axes=axes})",
+        source="sub(x, reduce_log_sum_exp(x) {axes=axes})",
         target="log_softmax(x) {axis=axis}",
         where=_one_axis,
     ),
@@ -63,8 +63,8 @@ class PfrtRecognizeSoftmaxPass(ModulePass):
     `%e = pfrt.exp %s`, `%t = pfrt.reduce_sum %e {axes = array<i64: 1>}`, `%y = pfrt.div %e, %t`
     After: `%y = pfrt.softmax %x {axis = 1 : i64}`
 
-    Requires nothing. Chains that do not subtract the maximum are replaced too: the op overflows
-    nowhere. A chain of which something else uses a part stays.
+    Requires nothing. Sums of exp(x) itself stay: where they overflow, the op would not. A chain of
+    which something else uses a part stays.
     """
 
     name = "pfrt-recognize-softmax"
