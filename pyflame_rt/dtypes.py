@@ -6,12 +6,14 @@ and the sub-byte integers are NumPy extension types from ml_dtypes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 
 
 class DType(Enum):
@@ -46,6 +48,14 @@ class DType(Enum):
 
 STRING = np.dtype(object)
 """The NumPy dtype of tensors of strings, whose elements are `str`; it has no row in the table."""
+
+
+def strings(items: Sequence[str], shape: tuple[int, ...] | None = None) -> npt.NDArray[Any]:
+    """A read-only array of texts, given in row-major order; a vector unless it has another shape."""
+    array = np.empty(len(items), STRING)
+    array[:] = items
+    array.flags.writeable = False
+    return array if shape is None else array.reshape(shape)
 
 
 class DTypeRow(NamedTuple):

@@ -13,8 +13,8 @@ from onnx import MapProto, OptionalProto, SequenceProto, TensorProto, numpy_help
 from xdsl.ir import Attribute
 
 from pyflame_rt.dialects.pfrt.containers import MapType, OptionalType, SequenceType
+from pyflame_rt.dtypes import strings
 from pyflame_rt.errors import InputError
-from pyflame_rt.frontends.onnx.tensors import strings
 
 Array: TypeAlias = npt.NDArray[Any]
 M = TypeVar("M", bound=Message)

@@ -28,7 +28,7 @@ from xdsl.ir import Attribute, SSAValue, TypeAttribute
 from pyflame_rt import dtypes
 from pyflame_rt.dialects.pfrt.attributes import ActivationAttr, Strings, StringsAttr, WeightAttr
 from pyflame_rt.dialects.pfrt.containers import MapType, OptionalType, SequenceType, StringType
-from pyflame_rt.dtypes import STRING
+from pyflame_rt.dtypes import STRING, strings
 from pyflame_rt.kernels.epilogue import Activation
 from pyflame_rt.weights import Weight
 
@@ -187,7 +187,7 @@ def constant_array(value: ConstantValue) -> Array | None:
     if isinstance(value, WeightAttr):
         return value.data.array if value.data.is_present else None
     if isinstance(value, StringsAttr):
-        return _strings(value)
+        return strings(value.data.items, value.data.shape)
     dtype = numpy_dtype(value.get_element_type())
     if dtype == np.bool_:
         flat: Array = np.frombuffer(value.data.data, np.uint8) != 0
@@ -195,13 +195,6 @@ def constant_array(value: ConstantValue) -> Array | None:
         flat = np.frombuffer(value.data.data, dtype)
     shape = value.get_shape()
     return np.broadcast_to(flat.reshape(()), shape) if flat.size == 1 else flat.reshape(shape)
-
-
-def _strings(value: StringsAttr) -> Array:
-    array: Array = np.empty(len(value.data.items), STRING)
-    array[:] = value.data.items
-    array.flags.writeable = False
-    return array.reshape(value.data.shape)
 
 
 PropertyValue: TypeAlias = (
@@ -280,7 +273,7 @@ def from_property(attr: Attribute) -> PropertyValue:
         case WeightAttr():
             return attr.data.array
         case StringsAttr():
-            return _strings(attr)
+            return strings(attr.data.items, attr.data.shape)
         case ActivationAttr():
             return Activation(attr.op.data, from_properties(attr.properties.data))
         case DenseIntOrFPElementsAttr():

@@ -9,19 +9,13 @@ import numpy.typing as npt
 from xdsl.ir import SSAValue
 
 from pyflame_rt.dialects.pfrt.types import dtype_of
+from pyflame_rt.dtypes import strings
 from pyflame_rt.frontends.onnx.builder import NodeBuilder
 
 Array = npt.NDArray[Any]
 
 ML = "ai.onnx.ml"
 """The domain of classical learning."""
-
-
-def strings(texts: tuple[str, ...]) -> Array:
-    """A tensor of strings."""
-    array = np.empty(len(texts), object)
-    array[:] = texts
-    return array
 
 
 def class_labels(b: NodeBuilder, integers: str) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from onnx.onnx_ml_pb2 import SparseTensorProto, TensorProto
 
 from pyflame_rt import dtypes
-from pyflame_rt.dtypes import STRING
+from pyflame_rt.dtypes import STRING, strings
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx.external import ExternalFiles
 from pyflame_rt.frontends.onnx.text import text
@@ -163,14 +162,6 @@ def _strings(tensor: TensorProto, shape: tuple[int, ...], where: str) -> Array:
         return strings([item.decode() for item in tensor.string_data], shape)
     except UnicodeDecodeError as error:
         raise InvalidModelError("an element is not UTF-8 text", where=where) from error
-
-
-def strings(items: Sequence[str], shape: tuple[int, ...]) -> Array:
-    """A read-only array of texts in row-major order."""
-    array: Array = np.empty(len(items), STRING)
-    array[:] = items
-    array.flags.writeable = False
-    return array.reshape(shape)
 
 
 def _from_raw(raw: Array, dtype: np.dtype[Any], count: int) -> Array:

@@ -8,9 +8,9 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from pyflame_rt.dialects.pfrt.types import type_of
+from pyflame_rt.dtypes import strings
 from pyflame_rt.frontends.onnx.builder import Array, NodeBuilder
 from pyflame_rt.frontends.onnx.rules import Rule, onnx_op, row
-from pyflame_rt.frontends.onnx.tensors import strings
 
 _FORMS = (
     "value", "sparse_value", "value_float", "value_floats", "value_int", "value_ints",

@@ -9,8 +9,9 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from pyflame_rt.dialects.pfrt.types import dtype_of
+from pyflame_rt.dtypes import strings
 from pyflame_rt.frontends.onnx.builder import Array, NodeBuilder
-from pyflame_rt.frontends.onnx.labels import ML, class_labels, strings
+from pyflame_rt.frontends.onnx.labels import ML, class_labels
 from pyflame_rt.frontends.onnx.rules import Rule, onnx_op, row
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from xdsl.ir import SSAValue
 
+from pyflame_rt.dtypes import strings
 from pyflame_rt.frontends.onnx.builder import NodeBuilder
 from pyflame_rt.frontends.onnx.rules import Rule, onnx_op, row
-from pyflame_rt.frontends.onnx.tensors import strings
 
 
 @onnx_op("StringNormalizer", since=10)
