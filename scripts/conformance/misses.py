@@ -11,7 +11,8 @@ from runs import Outcome, Result
 
 _HEADER = """\
 # The tests of onnx.backend.test that do not pass, one a line: `name: reason`. One that compares
-# with a random draw can pass by chance: `name (may pass): reason`.
+# with a random draw can pass by chance, one of roundings at some levels or on some machines:
+# `name (may pass): reason`.
 # `make conformance` checks this file both ways, `make conformance-record` writes it again.
 """
 _FIGURE = re.compile(r"passing (\d+) of (\d+), onnx (\S+)")
