@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from xdsl.dialect_interfaces.constant_materialization import ConstantMaterializationInterface
 from xdsl.dialects.builtin import (
+    BytesAttr,
     DenseIntOrFPElementsAttr,
     IntegerAttr,
     LocationAttr,
@@ -62,10 +63,12 @@ from pyflame_rt.dialects.pfrt.types import (
     is_element_type,
     numpy_dtype,
     shape_of,
+    static_shape_of,
     tensor_of,
     type_of,
 )
 from pyflame_rt.kernels.data import range_length
+from pyflame_rt.kernels.sizes import MAX_BYTES
 
 ConstantConstraint = AnyOf(
     (BaseAttr(DenseIntOrFPElementsAttr), BaseAttr(WeightAttr), BaseAttr(StringsAttr))
@@ -202,7 +205,7 @@ class PfrtConstants(ConstantMaterializationInterface):
 
 
 @irdl_op_definition
-class ConstantOfShapeOp(ShapeChangingOp):
+class ConstantOfShapeOp(ShapeChangingOp, HasFolderInterface):
     """A tensor of the given shape, filled with one value (0.0 : f32 if none is given).
 
     ```mlir
@@ -255,6 +258,26 @@ class ConstantOfShapeOp(ShapeChangingOp):
             return shape
         rank = known_length(self, "shape")
         return None if rank is None else (DYNAMIC,) * rank
+
+    def fold(self) -> Sequence[SSAValue | Attribute] | None:
+        """constant_of_shape() -> constant that holds one element for all, if the shape is known.
+
+        What no kernel would make stays: it fails where it runs, if it does.
+        """
+        shape = static_shape_of(self.result)
+        if self.operands or shape is None or 0 in shape:
+            return None
+        kind = type_of(self.result)
+        if math.prod(shape) * numpy_dtype(kind.element_type).itemsize > MAX_BYTES:
+            return None
+        match self.value:
+            case None:
+                data = bytes(numpy_dtype(kind.element_type).itemsize)
+            case DenseIntOrFPElementsAttr(data=BytesAttr(data=data)):
+                pass
+            case _:
+                return None
+        return [DenseIntOrFPElementsAttr(cast("TensorType[Any]", kind), BytesAttr(data))]
 
 
 @irdl_op_definition

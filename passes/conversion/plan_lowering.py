@@ -13,11 +13,8 @@ from typing import Any, cast
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
-    BytesAttr,
-    DenseIntOrFPElementsAttr,
     LocationAttr,
     MemRefType,
-    TensorType,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
@@ -27,9 +24,6 @@ from pyflame_rt.dialects.pfrt.control import ControlOp
 from pyflame_rt.dialects.pfrt.data import ConstantOfShapeOp, ConstantOp
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp
-from pyflame_rt.dialects.pfrt.types import (
-    numpy_dtype,
-)
 from pyflame_rt.dialects.plan import algorithms, ops
 from pyflame_rt.dialects.plan.algorithms import Algorithm
 from pyflame_rt.dialects.plan.ops import is_static
@@ -81,8 +75,8 @@ class FunctionLowering:
         match op:
             case ConstantOp():
                 self._lower_constant(scope, op, op.value)
-            case ConstantOfShapeOp() if (splat := _splat(op)) is not None:
-                self._lower_constant(scope, op, splat)
+            case ConstantOfShapeOp() if (filled := op.fold()) is not None:
+                self._lower_constant(scope, op, cast(Attribute, filled[0]))
             case FusedOp():
                 self._lower_fused(scope, op)
             case ControlOp():
@@ -251,22 +245,6 @@ def _escapes(user: Operation, value: SSAValue) -> bool:
             return value in user.carried
         case _:
             return False
-
-
-def _splat(op: ConstantOfShapeOp) -> Attribute | None:
-    """The result of a fill as a constant that holds one element for all; None when it is not known
-    or has no exact text."""
-    if op.operands or not is_static(buffer_type(op.result.type)):
-        return None
-    kind = cast("TensorType[Any]", op.result.type)
-    match op.value:
-        case None:
-            data = bytes(numpy_dtype(kind.element_type).itemsize)
-        case DenseIntOrFPElementsAttr(data=BytesAttr(data=data)):
-            pass
-        case _:
-            return None
-    return None if 0 in kind.get_shape() else DenseIntOrFPElementsAttr(kind, BytesAttr(data))
 
 
 def _scratch(scope: Scope, op: PfrtOp, algorithm: Algorithm | None) -> list[SSAValue]:

@@ -29,14 +29,25 @@ func.func @shape(%x: tensor<2x3xf32>, %y: tensor<6xf32>) -> tensor<?x?xf32> {
 // -----
 
 // A result within the limit is folded, one over it and over its operands is not.
-func.func @limit() -> (tensor<16xf32>, tensor<17xf32>) {
-  %a = pfrt.constant_of_shape {shape = array<i64: 16>} : () -> tensor<16xf32>
-  %b = pfrt.constant_of_shape {shape = array<i64: 17>} : () -> tensor<17xf32>
-  func.return %a, %b : tensor<16xf32>, tensor<17xf32>
+func.func @limit() -> (tensor<8x2xf32>, tensor<17x2xf32>) {
+  %c = pfrt.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %a = pfrt.expand %c {shape = array<i64: 8, 2>} : (tensor<2xf32>) -> tensor<8x2xf32>
+  %b = pfrt.expand %c {shape = array<i64: 17, 2>} : (tensor<2xf32>) -> tensor<17x2xf32>
+  func.return %a, %b : tensor<8x2xf32>, tensor<17x2xf32>
 }
 // CHECK-LABEL: @limit
-// CHECK-NEXT: pfrt.constant dense<0.0{{.*}}> : tensor<16xf32>
-// CHECK-NEXT: pfrt.constant_of_shape
+// CHECK: pfrt.constant dense<{{.*}}> : tensor<8x2xf32>
+// CHECK-NEXT: pfrt.expand
+
+// -----
+
+// A fill is one element, however large its result.
+func.func @fill() -> tensor<17xf32> {
+  %b = pfrt.constant_of_shape {shape = array<i64: 17>} : () -> tensor<17xf32>
+  func.return %b : tensor<17xf32>
+}
+// CHECK-LABEL: @fill
+// CHECK-NEXT: pfrt.constant dense<0.0{{.*}}> : tensor<17xf32>
 
 // -----
 

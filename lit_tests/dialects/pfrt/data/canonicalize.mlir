@@ -46,11 +46,11 @@ func.func @static_size(%x: tensor<3x8xf32>, %y: tensor<?xf32>) -> (tensor<i64>, 
 
 // -----
 
-// A constant shape becomes a property.
+// A constant shape becomes a property, and the fill a constant.
 // CHECK: @constant_of_shape
 func.func @constant_of_shape() -> tensor<2x3xf32> {
   %s = pfrt.constant dense<[2, 3]> : tensor<2xi64>
-  // CHECK-NEXT: pfrt.constant_of_shape {shape = array<i64: 2, 3>} : () -> tensor<2x3xf32>
+  // CHECK-NEXT: pfrt.constant dense<0.0{{.*}}> : tensor<2x3xf32>
   %0 = pfrt.constant_of_shape %s : (tensor<2xi64>) -> tensor<2x3xf32>
   func.return %0 : tensor<2x3xf32>
 }
