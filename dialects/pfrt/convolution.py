@@ -13,6 +13,7 @@ from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_operand_def,
+    opt_prop_def,
     result_def,
 )
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
@@ -31,6 +32,7 @@ from pyflame_rt.dialects.pfrt.constraints import (
 )
 from pyflame_rt.dialects.pfrt.epilogue import ActivatedOp, EpilogueOp
 from pyflame_rt.dialects.pfrt.heads import known, product
+from pyflame_rt.dialects.pfrt.layouts import nchw_shape
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, tensor, type_of
 from pyflame_rt.dialects.pfrt.windowed import WindowedOp
 from pyflame_rt.kernels.windows import TransposedAxis, transposed_axes
@@ -54,6 +56,7 @@ class ConvOp(EpilogueOp, WindowedOp):
     C9: the residual, which is added to the sum, has the result's type.
     C10: the activation is an elementwise op of one operand.
     C11: `layout`, that of x, result and residual, is "nchw", "nhwc" or "nc4hw4", and x suits it.
+    C12: `x_layout`, that of x alone, is "nchw", where `layout` is "nhwc".
     """
 
     name = "pfrt.conv"
@@ -63,6 +66,7 @@ class ConvOp(EpilogueOp, WindowedOp):
     bias = opt_operand_def(TensorConstraint)
     result = result_def(TensorConstraint)
     group = int_property(1)
+    x_layout = opt_prop_def(StringAttr)
 
     irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
     assembly_format = (
@@ -75,6 +79,11 @@ class ConvOp(EpilogueOp, WindowedOp):
     def data(self) -> SSAValue:
         # Not by their names, for which the segments are decoded at each access.
         return self.operands[0]
+
+    @property
+    def data_shape(self) -> Shape | None:
+        layout = self.data_layout if self.x_layout is None else self.x_layout.data
+        return nchw_shape(self.data, layout)
 
     @property
     def weights(self) -> SSAValue:
@@ -90,6 +99,10 @@ class ConvOp(EpilogueOp, WindowedOp):
         values = self.operand_slots()
         require_rank(self, "C2", self.weights, 3)
         self.check_layout("C11", self.data)
+        if self.x_layout is not None:
+            layouts = self.x_layout.data, self.data_layout
+            why = f"x_layout is {layouts[0]}, layout {layouts[1]}"
+            self.require("C12", layouts == ("nchw", "nhwc"), why)
         super().check()
         require_floats(self, "C6", *values[:3])
         require_same_element(self, "C6", *values)

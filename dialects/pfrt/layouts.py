@@ -26,6 +26,21 @@ def blocks_of(channels: int) -> int:
     return DYNAMIC if channels == DYNAMIC else -(-channels // PACK)
 
 
+def nchw_shape(value: SSAValue, layout: str) -> Shape | None:
+    """The shape of a value in a layout as N x C x spatial."""
+    shape = shape_of(value)
+    if shape is None or len(shape) < 3:
+        return shape
+    match layout:
+        case "nhwc":
+            return (shape[0], shape[-1], *shape[1:-1])
+        case "nc4hw4":
+            blocks = shape[1]
+            return (shape[0], DYNAMIC if blocks == DYNAMIC else blocks * PACK, *shape[2:-1])
+        case _:
+            return shape
+
+
 class LayoutOp(PfrtOp, ABC):
     """An op on N x C x spatial data that may lie in another `layout`; absent, it is "nchw"."""
 
@@ -60,17 +75,7 @@ class LayoutOp(PfrtOp, ABC):
 
         What fills up "nc4hw4" counts as channels.
         """
-        shape = shape_of(value)
-        if shape is None or len(shape) < 3:
-            return shape
-        match self.data_layout:
-            case "nhwc":
-                return (shape[0], shape[-1], *shape[1:-1])
-            case "nc4hw4":
-                blocks = shape[1]
-                return (shape[0], DYNAMIC if blocks == DYNAMIC else blocks * PACK, *shape[2:-1])
-            case _:
-                return shape
+        return nchw_shape(value, self.data_layout)
 
     def in_layout(self, shape: Shape) -> Shape:
         """N x C x spatial in this layout."""

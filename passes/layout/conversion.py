@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -16,11 +17,19 @@ from pyflame_rt.dialects.pfrt.shape import TransposeOp
 from pyflame_rt.dialects.pfrt.types import shape_of
 from pyflame_rt.dialects.rewriting import declined
 from pyflame_rt.passes.layout.assignment import SOURCE, TARGET, Choice, Conversions, assign
-from pyflame_rt.passes.layout.costs import conversions, difference
+from pyflame_rt.passes.layout.costs import (
+    conversions,
+    difference,
+    difference_reading_nchw,
+    reads_either,
+)
 from pyflame_rt.passes.layout.directions import Direction
-from pyflame_rt.passes.layout.remapping import Following, following
+from pyflame_rt.passes.layout.remapping import Following, following, reading_source
 
 _FORTH, _BACK = "forth", "back"
+
+Ways: TypeAlias = "tuple[Following, ...] | str"
+"""How an op can be in the target layout; of a transpose, which conversion it is."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +57,24 @@ class Conversion:
             if op not in chosen:
                 declined(op, "its transposes would cost more than the layout saves")
 
-    def _candidates(self, block: Block) -> dict[PfrtOp, Following | str]:
+    def _candidates(self, block: Block) -> dict[PfrtOp, Ways]:
         """The ops that can follow, and the transposes that can go."""
-        found: dict[PfrtOp, Following | str] = {}
+        found: dict[PfrtOp, Ways] = {}
         for op in block.ops:
             if not isinstance(op, PfrtOp) or not op.operands or op.regions:
                 continue
             way = self._transpose(op) if isinstance(op, TransposeOp) else None
-            way = way or following(op, self.direction)
             if way is not None:
                 found[op] = way
+            elif (follows := following(op, self.direction)) is not None:
+                found[op] = (follows, *self._reading_source(op, follows))
         return found
+
+    def _reading_source(self, op: PfrtOp, follows: Following) -> tuple[Following, ...]:
+        """Where a choice is left, also the op that makes the target form of the source form."""
+        if self.forced or self.direction.source != "nchw" or not reads_either(op):
+            return ()
+        return (reading_source(follows, self.direction),)
 
     def _transpose(self, op: TransposeOp) -> str | None:
         """Whether a transpose of the model is a conversion forth or back."""
@@ -77,7 +93,7 @@ class _Problem:
     """A block as steps that choose between forms of values."""
 
     def __init__(
-        self, conversion: Conversion, block: Block, candidates: dict[PfrtOp, Following | str]
+        self, conversion: Conversion, block: Block, candidates: dict[PfrtOp, Ways]
     ) -> None:
         self._conversion, self._candidates = conversion, candidates
         self._numbers: dict[SSAValue, int] = {}
@@ -114,38 +130,40 @@ class _Problem:
         found: dict[PfrtOp, Following | str] = {}
         for op, choices, index in zip(self._ops, self._steps, chosen, strict=True):
             if isinstance(op, PfrtOp) and op in self._candidates and choices[index].is_target:
-                found[op] = self._candidates[op]
+                ways = self._candidates[op]
+                # What leaves the op as it is comes first.
+                found[op] = ways if isinstance(ways, str) else ways[index - len(choices)]
         return found
 
-    def _choices(self, op: PfrtOp, way: Following | str) -> list[Choice]:
+    def _choices(self, op: PfrtOp, ways: Ways) -> list[Choice]:
         """As it is, unless the layout is forced on it; and in the target layout."""
         operands = [v for v in op.operands if not _is_constant(v)]
         results = list(op.results)
-        if isinstance(way, str):
-            value = op.operands[0] if way == _FORTH else op.results[0]
+        if isinstance(ways, str):
+            value = op.operands[0] if ways == _FORTH else op.results[0]
             price = self._convert(value)
-            cost = price.to_target if way == _FORTH else price.to_source
+            cost = price.to_target if ways == _FORTH else price.to_source
             as_it_is = self._choice(cost, operands, [], results, [])
-            if way == _FORTH:
+            if ways == _FORTH:
                 return [as_it_is, self._choice(0.0, [], operands, results, [])]
             return [as_it_is, self._choice(0.0, operands, [], [], results)]
-        forms = [
-            [
-                v
-                for i, v in enumerate(op.operands)
-                if (i in way.operands) == wanted and v in operands
-            ]
-            for wanted in (False, True)
-        ]
-        written = [
-            [v for i, v in enumerate(results) if (i in way.results) == w] for w in (False, True)
-        ]
-        forced = self._conversion.forced
-        cost = 0.0 if forced else difference(op)
-        follows = self._choice(cost, *forms, *written)
-        if forced and isinstance(op, LayoutOp):
-            return [follows]
-        return [self._choice(0.0, operands, [], results, []), follows]
+        follow = [self._follow(op, way) for way in ways]
+        if self._conversion.forced and isinstance(op, LayoutOp):
+            return follow
+        return [self._choice(0.0, operands, [], results, []), *follow]
+
+    def _follow(self, op: PfrtOp, way: Following) -> Choice:
+        operands = [(i, v) for i, v in enumerate(op.operands) if not _is_constant(v)]
+        cost = 0.0
+        if not self._conversion.forced:
+            cost = difference(op) if 0 in way.operands else difference_reading_nchw(op)
+        return self._choice(
+            cost,
+            [v for i, v in operands if i not in way.operands],
+            [v for i, v in operands if i in way.operands],
+            [v for i, v in enumerate(op.results) if i not in way.results],
+            [v for i, v in enumerate(op.results) if i in way.results],
+        )
 
     def _choice(
         self,

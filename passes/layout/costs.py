@@ -34,6 +34,8 @@ from pyflame_rt.kernels.windows import WindowAxis
 from pyflame_rt.passes.layout.assignment import Conversions
 
 _NANO = 1e-3
+_FEW = 8
+"""Channels that are moved piece by piece."""
 _FAST_DTYPES = ("float32", "float64")
 
 
@@ -46,9 +48,35 @@ def conversions(value: SSAValue, channel_axis: int, moves: bool) -> Conversions:
         return Conversions(1.0, 1.0)
     shape = _known(shape_of(value) or ())
     size = math.prod(shape) * dtype_of(value).itemsize
-    few = shape[channel_axis] < 8
-    forth, back = (2.5, 10.0) if few else (6.0, 2.2)
-    return Conversions(2 + size / forth * _NANO, 2 + size / back * _NANO)
+    channels = shape[channel_axis]
+    back = 10.0 if channels < _FEW else 2.2
+    return Conversions(2 + size / _forth(channels) * _NANO, 2 + size / back * _NANO)
+
+
+def reads_either(op: PfrtOp) -> bool:
+    """Whether an op on nchw also computes nhwc of nchw, at the cost of nhwc alone.
+
+    A convolution copies its operand anyway where it pads; few channels lie together nowhere.
+    """
+    if not isinstance(op, ConvOp) or op.data_layout != "nchw" or not _has_algorithm(op):
+        return False
+    shape, axes = op.data_shape, op.window_axes()
+    if shape is None or axes is None or op.group.value.data != 1:
+        return False
+    sizes = zip(axes, shape[2:], strict=True)
+    return shape[1] < _FEW or any(any(axis.resolved_pads(size)) for axis, size in sizes)
+
+
+def difference_reading_nchw(op: PfrtOp) -> float:
+    """The `difference` of an op that `reads_either`: its copy of the operand changes the layout."""
+    shape = _known(shape_of(op.operands[0]) or ())
+    size = math.prod(shape) * dtype_of(op.operands[0]).itemsize
+    return difference(op) + size * (1 / _forth(shape[1]) - 0.1) * _NANO
+
+
+def _forth(channels: int) -> float:
+    """Gigabytes a second to nhwc."""
+    return 2.5 if channels < _FEW else 6.0
 
 
 def difference(op: PfrtOp) -> float:

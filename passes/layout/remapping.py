@@ -3,6 +3,7 @@
 With T the conversion of a value and p the axes' permutation:
 
 * op {layout = source}(x, …) = T⁻¹(op {layout = target}(T(x), …)) for ops that have a layout;
+* conv(x, w) = T⁻¹(conv {layout = target, x_layout = source}(x, w));
 * f(a, b, …) = T⁻¹(f(T(a), T(b), …)) for elementwise ops; what broadcasts gets its rank first;
 * op(x) {axis = i} = T⁻¹(op(T(x)) {axis = p⁻¹(i)}) for ops along axes, which only a permutation
   can follow; without the T⁻¹ for a reduction whose remaining axes keep their order.
@@ -73,8 +74,18 @@ def _with_layout(op: LayoutOp, direction: Direction) -> Following | None:
         if DYNAMIC in channels or isinstance(op, MaxPoolWithIndicesOp):
             return None
     layout = None if direction.target == "nchw" else StringAttr(direction.target)
+    properties: dict[str, Attribute | None] = {"layout": layout}
+    if isinstance(op, ConvOp) and op.x_layout is not None:
+        data.remove(0)
+        properties["x_layout"] = None
     everything = frozenset(range(len(op.results)))
-    return Following(frozenset(data), everything, {"layout": layout})
+    return Following(frozenset(data), everything, properties)
+
+
+def reading_source(follows: Following, direction: Direction) -> Following:
+    """A convolution in the target layout that reads its first operand in the source layout."""
+    properties = {**follows.properties, "x_layout": StringAttr(direction.source)}
+    return Following(follows.operands - {0}, follows.results, properties)
 
 
 def _elementwise(op: PfrtOp, direction: Direction) -> Following | None:

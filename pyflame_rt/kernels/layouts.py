@@ -80,17 +80,24 @@ def in_any_layout(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a kernel take its first operand and give its results in a `layout`.
 
-    y = to(layout, kernel(from(layout, x), …)). `channels` says from the other operands and the
+    y = to(layout, kernel(from(x_layout or layout, x), …)). `channels` says from the other operands and the
     properties how many there are.
     """
 
     def decorate(kernel: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(kernel)
-        def run(x: Array, *others: Any, layout: str = "nchw", **properties: Any) -> Any:
+        def run(
+            x: Array,
+            *others: Any,
+            layout: str = "nchw",
+            x_layout: str | None = None,
+            **properties: Any,
+        ) -> Any:
             if layout == "nchw":
                 return kernel(x, *others, **properties)
             known: int | None = channels(*others, **properties)
-            result: Any = kernel(from_layout(x, layout, known), *others, **properties)
+            data = from_layout(x, x_layout or layout, known)
+            result: Any = kernel(data, *others, **properties)
             if isinstance(result, tuple):
                 parts = cast("tuple[Array, ...]", result)
                 return tuple(to_layout(part, layout) for part in parts)

@@ -91,6 +91,23 @@ def test_convolutions(case: str, constant: bool):
     np.testing.assert_allclose(found, to_layout(wanted, "nhwc"), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "case", ["columns", "several_blocks", "several_images", "points", "three_axes"]
+)
+def test_convolutions_of_channels_first(case: str):
+    """Read as nchw, padded or not, the columns are the same."""
+    shape, window, properties, _ = CONVOLUTIONS[case]
+    x, w, bias = floats(*shape), floats(*window), floats(window[0])
+    wanted = to_layout(kernels.table()["conv"](x, w, bias, **properties), "nhwc")
+    properties = {**properties, "layout": "nhwc", "x_layout": "nchw"}
+    np.testing.assert_array_equal(
+        kernels.table()["conv"](x, w, bias, **properties), wanted, strict=True
+    )
+    found, callees = computed("conv", x, [w, bias, None], properties)
+    assert "conv_im2col_nhwc" in callees
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize("case", ["several_blocks", "points_in_blocks", "depthwise", "one_axis"])
 @pytest.mark.parametrize(
     "activation", [Activation("relu"), Activation("elu", {"alpha": 0.5}), Activation("erf")]

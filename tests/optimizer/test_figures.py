@@ -28,8 +28,6 @@ def benchmark(name: str) -> ModuleType:
 
 
 NODE_COUNTS = benchmark("node_counts")
-LARGER = {"light_squeezenet": 1, "light_vgg19": 2}
-"""How many nodes more ours has today: transposes at the borders of a layout."""
 
 
 @pytest.mark.slow
@@ -38,8 +36,7 @@ LARGER = {"light_squeezenet": 1, "light_vgg19": 2}
 )
 def test_no_more_nodes_than_onnxruntime(path: Path):
     row = NODE_COUNTS.measure(path, optimization_levels.passes(3))
-    allowed = row.onnxruntime.total() + LARGER.get(path.stem, 0)
-    assert row.ours.total() <= allowed, NODE_COUNTS.kinds(row)
+    assert row.ours.total() <= row.onnxruntime.total(), NODE_COUNTS.kinds(row)
 
 
 @pytest.mark.slow

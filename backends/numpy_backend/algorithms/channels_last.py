@@ -46,6 +46,9 @@ _CACHED = 1 << 20
 _LEAST_POSITIONS = 192
 """With fewer rows, matrix products get slower than the cache makes what follows them faster."""
 
+_FEW = 8
+"""Fewer channels that lie apart are copied one by one: NumPy's inner loop would be over them."""
+
 _WIDE = 512
 """A vector of so many elements is added to rows as fast as if it were longer."""
 
@@ -177,6 +180,8 @@ def _windows(call: BoundCall) -> tuple[Array, list[Run], int]:
     The border of the padded input is written in every run: its memory is other buffers' too.
     """
     x, outputs = call.input(0), call.output.shape[1:-1]
+    if call.params.get("x_layout") == "nchw":
+        x = np.moveaxis(x, 1, -1)
     axes = _axes(call)
     begins = [axis.resolved_pads(size)[0] for axis, size in zip(axes, x.shape[1:-1], strict=True)]
     sizes = tuple(
@@ -224,7 +229,10 @@ def _padding(x: Array, padded: Array, begins: Sequence[int]) -> list[Run]:
             if strip.size:
                 steps.append(partial(strip.fill, 0))
     inside = padded[(slice(None), *map(slice, begins, ends))]
-    return [*steps, partial(np.copyto, inside, x)]
+    if x.strides[-1] == x.itemsize or x.shape[-1] >= _FEW:
+        return [*steps, partial(np.copyto, inside, x)]
+    channels = range(x.shape[-1])
+    return [*steps, *(partial(np.copyto, inside[..., c], x[..., c]) for c in channels)]
 
 
 def _finishing(call: BoundCall) -> Callable[[Part], list[Run]]:
@@ -274,7 +282,7 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = (
     ),
     bound("conv_depthwise_nhwc", _conv_depthwise, *_CONV),
     bound("conv_gemm_1x1_nhwc", _conv_gemm_1x1, *_CONV),
-    bound("conv_im2col_nhwc", _conv_im2col, *_CONV),
+    bound("conv_im2col_nhwc", _conv_im2col, *_CONV, "x_layout"),
     late("global_average_pool_nhwc", partial(global_average_pool, first=1), "layout"),
     late("global_max_pool_nhwc", partial(global_max_pool, first=1), "layout"),
     bound("max_pool_nhwc", partial(max_pool, first=1), *_POOL),

@@ -87,10 +87,15 @@ def _depthwise_scratch(op: PfrtOp) -> Buffers:
     return (*_padded(op), _strip(op))
 
 
+def _reads_channels_last(op: PfrtOp) -> bool:
+    """Whether not only the result of a convolution lies so, but also what it reads."""
+    return channels_last(op) and cast(ConvOp, op).x_layout is None
+
+
 def _is_pointwise(op: PfrtOp) -> bool:
     """Whether each output position sees just the input position of the same place, in one group."""
     return (
-        channels_last(op)
+        _reads_channels_last(op)
         and cast(ConvOp, op).group.value.data == 1
         and all(
             axis.kernel == axis.stride == 1 and not any(axis.resolved_pads(size))
@@ -102,7 +107,8 @@ def _is_pointwise(op: PfrtOp) -> bool:
 def _is_depthwise(op: PfrtOp) -> bool:
     """Whether every channel is convolved by itself, to one feature."""
     weights = shape_of(cast(ConvOp, op).w) or (0, 0)
-    return channels_last(op) and weights[1] == 1 and weights[0] == cast(ConvOp, op).group.value.data
+    group = cast(ConvOp, op).group.value.data
+    return _reads_channels_last(op) and weights[1] == 1 and weights[0] == group
 
 
 def _axis_by_axis(op: PfrtOp) -> Buffers:

@@ -40,3 +40,23 @@ func.func @pools(%x: tensor<1x128x56x56xf32>, %g: tensor<128x4x3x3xf32>, %w: ten
   %y = pfrt.global_average_pool %3 : tensor<1x256x48x48xf32> -> tensor<1x256x1x1xf32>
   func.return %y : tensor<1x256x1x1xf32>
 }
+
+// A convolution of few channels makes nhwc of nchw itself; the way back takes that away.
+// AUTO: @entry
+// AUTO-NEXT: pfrt.conv %x, %w {{.*}}layout = "nhwc", x_layout = "nchw"} : (tensor<1x3x64x64xf32>
+// AUTO-NEXT: pfrt.max_pool {{.*}} "nhwc"
+func.func @entry(%x: tensor<1x3x64x64xf32>, %w: tensor<64x3x3x3xf32>) -> tensor<1x64x1x1xf32> {
+  %0 = pfrt.conv %x, %w {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x3x64x64xf32>, tensor<64x3x3x3xf32>) -> tensor<1x64x64x64xf32>
+  %1 = pfrt.max_pool %0 {kernel_shape = array<i64: 3, 3>} : tensor<1x64x64x64xf32> -> tensor<1x64x62x62xf32>
+  %y = pfrt.global_average_pool %1 : tensor<1x64x62x62xf32> -> tensor<1x64x1x1xf32>
+  func.return %y : tensor<1x64x1x1xf32>
+}
+
+// BACK: @mixed
+// BACK-NEXT: pfrt.conv %x, %w : (tensor<1x3x4x4xf32>
+// PACKED: @mixed
+// PACKED-NEXT: pfrt.conv %x, %w {layout = "nhwc", x_layout = "nchw"}
+func.func @mixed(%x: tensor<1x3x4x4xf32>, %w: tensor<6x3x1x1xf32>) -> tensor<1x4x4x6xf32> {
+  %y = pfrt.conv %x, %w {layout = "nhwc", x_layout = "nchw"} : (tensor<1x3x4x4xf32>, tensor<6x3x1x1xf32>) -> tensor<1x4x4x6xf32>
+  func.return %y : tensor<1x4x4x6xf32>
+}

@@ -171,3 +171,10 @@ func.func @f(%x: tensor<1x1x5xf32>, %w: tensor<1x1x3xf32>) {
 %x, %w = "test.op"() : () -> (tensor<1x2x4x4xf32>, tensor<2x3x1x1xf32>)
 %y = pfrt.conv_transpose %x, %w {activation = #pfrt.activation<"is_nan">} : (tensor<1x2x4x4xf32>, tensor<2x3x1x1xf32>) -> tensor<1x3x4x4xf32>
 // CHECK: pfrt.conv_transpose: C10: the activation:
+
+// -----
+
+// What is read may lie as nchw only where the result is nhwc.
+%x, %w = "test.op"() : () -> (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>)
+%y = pfrt.conv %x, %w {x_layout = "nchw"} : (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>) -> tensor<1x3x4x4xf32>
+// CHECK: pfrt.conv: C12: x_layout is nchw, layout nchw
