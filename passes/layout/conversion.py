@@ -156,7 +156,7 @@ class _Problem:
         operands = [(i, v) for i, v in enumerate(op.operands) if not _is_constant(v)]
         cost = 0.0
         if not self._conversion.forced:
-            cost = difference(op) if 0 in way.operands else difference_reading_nchw(op)
+            cost = difference_reading_nchw(op) if way.changes_layout else difference(op)
         return self._choice(
             cost,
             [v for i, v in operands if i not in way.operands],

@@ -43,6 +43,8 @@ class Following:
     operands: frozenset[int]
     results: frozenset[int]
     properties: Mapping[str, Attribute | None] = field(default_factory=lambda: _NOTHING)
+    changes_layout: bool = False
+    """Whether the op itself makes the target layout of data in the source layout."""
 
 
 def following(op: PfrtOp, direction: Direction) -> Following | None:
@@ -85,7 +87,7 @@ def _with_layout(op: LayoutOp, direction: Direction) -> Following | None:
 def reading_source(follows: Following, direction: Direction) -> Following:
     """A convolution in the target layout that reads its first operand in the source layout."""
     properties = {**follows.properties, "x_layout": StringAttr(direction.source)}
-    return Following(follows.operands - {0}, follows.results, properties)
+    return Following(follows.operands - {0}, follows.results, properties, changes_layout=True)
 
 
 def _elementwise(op: PfrtOp, direction: Direction) -> Following | None:

@@ -60,3 +60,13 @@ func.func @mixed(%x: tensor<1x3x4x4xf32>, %w: tensor<6x3x1x1xf32>) -> tensor<1x4
   %y = pfrt.conv %x, %w {layout = "nhwc", x_layout = "nchw"} : (tensor<1x3x4x4xf32>, tensor<6x3x1x1xf32>) -> tensor<1x4x4x6xf32>
   func.return %y : tensor<1x4x4x6xf32>
 }
+
+// A constant operand before the data of an elementwise op is no reason to change layouts there.
+// AUTO: @constant_first
+// AUTO: pfrt.mul %s, %y
+func.func @constant_first(%x: tensor<1x1x6x2xf32>, %w: tensor<1x1x3x3xf32>) -> tensor<1x1x6x2xf32> {
+  %s = pfrt.constant dense<2.0> : tensor<1xf32>
+  %y = pfrt.conv %x, %w {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x1x6x2xf32>, tensor<1x1x3x3xf32>) -> tensor<1x1x6x2xf32>
+  %z = pfrt.mul %s, %y : (tensor<1xf32>, tensor<1x1x6x2xf32>) -> tensor<1x1x6x2xf32>
+  func.return %z : tensor<1x1x6x2xf32>
+}
