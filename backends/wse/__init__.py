@@ -1,0 +1,1 @@
+"""The wafer-scale engine: machine profiles, a simulator of its fabric, reports."""
