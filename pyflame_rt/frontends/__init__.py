@@ -1,4 +1,5 @@
-"""Frontends: bytes of a model file in, a `pfrt` module out. Chosen by the file's extension."""
+"""Frontends: bytes of a model file in, a `pfrt` module out. Chosen by the file's extension; files
+that torch writes are then told apart by what is in them."""
 
 from __future__ import annotations
 
@@ -26,6 +27,11 @@ class Frontend(Protocol):
 _FRONTENDS = {
     ".onnx": "pyflame_rt.frontends.onnx:import_onnx",
     ".onnxtxt": "pyflame_rt.frontends.onnx:import_onnx",
+    ".pt": "pyflame_rt.frontends.torch.loading:import_torch",
+    ".pt2": "pyflame_rt.frontends.torch.loading:import_torch",
+    ".pth": "pyflame_rt.frontends.torch.loading:import_torch",
+    # Tensors without a graph: what to do with them is said when such a file is opened.
+    ".safetensors": "pyflame_rt.frontends.torch.loading:import_torch",
 }
 
 

@@ -1,0 +1,1 @@
+"""Frontends for what PyTorch writes: TorchScript archives, `.pt2` exports and checkpoints."""

@@ -1,0 +1,6 @@
+"""TorchScript archives: their code is parsed and interpreted, and never run."""
+
+from pyflame_rt.frontends.torch.script.importer import import_torchscript
+from pyflame_rt.frontends.torch.script.limits import ScriptLimits
+
+__all__ = ["ScriptLimits", "import_torchscript"]
