@@ -8,26 +8,25 @@ The side file has the safetensors layout: `u64 header length, JSON header, data`
 from __future__ import annotations
 
 import json
-import math
-import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from pyflame_rt import dtypes
-from pyflame_rt.errors import InvalidModelError, MissingWeightsError, ModelNotFoundError
+from pyflame_rt.errors import MissingWeightsError
 from pyflame_rt.files import atomic_writer
+from pyflame_rt.mapped_files import MappedFile
+from pyflame_rt.safetensors import read_tensors
 
 Array = npt.NDArray[Any]
 
 _ALIGNMENT = 64
-_MAX_HEADER = 100 * 1024 * 1024
 _SAMPLE = 64
 
 
@@ -64,6 +63,11 @@ class Weight:
                 hint="give the side file with --weights FILE",
             )
         return self._array
+
+    @cached_property
+    def packs(self) -> WeakValueDictionary[Hashable, Array]:
+        """The forms that backends made of the values, as long as they hold them."""
+        return WeakValueDictionary()
 
     @cached_property
     def digest(self) -> str:
@@ -166,53 +170,7 @@ def read_side_file(path: str | os.PathLike[str]) -> dict[str, Array]:
     Every offset and shape is checked against the file before an array exists.
     Raises ModelNotFoundError, InvalidModelError.
     """
-    where = str(path)
-    data = map_file(path)
-    if data.size < 8:
-        raise InvalidModelError("not a weights file: shorter than 8 bytes", where=where)
-    length = int.from_bytes(data[:8].tobytes(), "little")
-    if length > min(_MAX_HEADER, data.size - 8):
-        raise InvalidModelError(f"weights header of {length} bytes exceeds the file", where=where)
-    try:
-        header: object = json.loads(data[8 : 8 + length].tobytes())
-    except (ValueError, RecursionError) as error:
-        raise InvalidModelError("weights header is not JSON", where=where) from error
-    if not isinstance(header, dict):
-        raise InvalidModelError("weights header is not a JSON object", where=where)
-    body = data[8 + length :]
-    entries = cast(dict[str, object], header)
-    return {
-        key: _entry_array(body, key, entry, where)
-        for key, entry in entries.items()
-        if key != "__metadata__"
-    }
-
-
-def _entry_array(body: Array, key: str, entry: object, where: str) -> Array:
-    def invalid(why: str) -> InvalidModelError:
-        return InvalidModelError(f'weights entry "{key}": {why}', where=where)
-
-    fields = cast(dict[str, object], entry) if isinstance(entry, dict) else {}
-    name, dims, span = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
-    if not isinstance(name, str) or not _is_sizes(dims) or not _is_sizes(span) or len(span) != 2:
-        raise invalid("needs dtype, shape and data_offsets, the last two of non-negative integers")
-    begin, end = span
-    row = dtypes.by_safetensors().get(name)
-    if row is None:
-        raise invalid(f"unknown dtype {name}")
-    if not 0 <= begin <= end <= body.size:
-        raise invalid(f"bytes {begin}..{end} lie outside the file")
-    if math.prod(dims) * row.numpy.itemsize != end - begin:
-        raise invalid(f"{end - begin} bytes do not hold {row.mlir} of shape {dims}")
-    return body[begin:end].view(row.numpy).reshape(dims)
-
-
-def _is_sizes(value: object) -> TypeGuard[list[int]]:
-    """Whether a JSON value is a list of at most 64 non-negative 63-bit integers."""
-    if not isinstance(value, list):
-        return False
-    items = cast(list[object], value)
-    return len(items) <= 64 and all(type(i) is int and 0 <= i < 2**63 for i in items)
+    return read_tensors(map_file(path), str(path), spread=True)
 
 
 def map_file(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
@@ -220,17 +178,4 @@ def map_file(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
     Raises ModelNotFoundError when there is no such regular file.
     """
-    where = Path(path)
-    try:
-        if not where.is_file():
-            reason = "is a directory" if where.is_dir() else "no such file"
-            raise ModelNotFoundError(reason, where=str(path), hint="check the path")
-        with where.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return np.empty(0, np.uint8)
-            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:
-        if isinstance(error, ModelNotFoundError):
-            raise
-        raise ModelNotFoundError(f"cannot be read: {error}", where=str(path)) from error
-    return np.frombuffer(mapping, np.uint8)
+    return MappedFile.open(path).data()

@@ -1,9 +1,18 @@
-"""External data: files beside the model, mapped, and never one outside its folder."""
+"""External data: files beside the model, mapped, and never one outside its folder.
+
+Names are followed one folder at a time from the open model's folder, and what was opened is
+looked at rather than its name: checks of paths as text have failed other runtimes again and again,
+and a path that is checked before it is opened may be another one by then.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyflame_rt.errors import InvalidModelError, ModelNotFoundError
-from pyflame_rt.weights import map_file
+from pyflame_rt.limits import DEFAULT_LIMITS, Limits
+from pyflame_rt.mapped_files import MappedFile
 
 _KEYS = frozenset({"location", "offset", "length", "checksum"})
 _DECIMAL = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -23,10 +33,12 @@ class ExternalFiles:
     `folder` is the model's; None for a model given as bytes, which has no files.
     """
 
-    def __init__(self, folder: Path | None):
+    def __init__(self, folder: Path | None, limits: Limits = DEFAULT_LIMITS):
         self._folder = folder
-        self._paths: dict[str, str] = {}
-        self._maps: dict[str, npt.NDArray[np.uint8]] = {}
+        self._limits = limits
+        self._locations: dict[str, npt.NDArray[np.uint8]] = {}
+        self._files: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
+        """By device and inode."""
 
     def read(self, entries: dict[str, str], size: int, where: str) -> npt.NDArray[Any]:
         """The `size` bytes that a tensor's `external_data` entries point at, as a read-only view.
@@ -54,43 +66,93 @@ class ExternalFiles:
         return data[offset : offset + length]
 
     def _map(self, location: str, where: str) -> npt.NDArray[np.uint8]:
-        if location not in self._paths:
-            self._paths[location] = self._inside(location, where)
-        path = self._paths[location]
-        if path not in self._maps:
-            try:
-                self._maps[path] = map_file(path)
-            except ModelNotFoundError as error:
-                raise ModelNotFoundError(
-                    f"external data file {location[:64]!a}: {error.message}",
-                    where=where,
-                    hint="it belongs into the model's folder",
-                ) from error
-        return self._maps[path]
-
-    def _inside(self, location: str, where: str) -> str:
-        """The resolved path of a location, which must lie in the model's folder."""
+        if (known := self._locations.get(location)) is not None:
+            return known
         if self._folder is None:
             raise InvalidModelError(
                 "a model given as bytes cannot have external data",
                 where=where,
-                hint="give the path of its file",
+                hint="give the path of its file, or the folder of its data as base_directory",
             )
+        try:
+            with self._opened(self._folder, self._parts(location, where), location, where) as file:
+                data = self._mapped(file, location, where)
+        except (OSError, ValueError) as error:
+            if isinstance(error, InvalidModelError):
+                raise
+            reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+            raise self._missing(location, reason, where) from error
+        self._locations[location] = data
+        return data
+
+    def _parts(self, location: str, where: str) -> list[str]:
         parts = location.split("/")
         if location.startswith("/") or ".." in parts or set(location) & {"\\", "\0", ":"}:
             raise InvalidModelError(
                 f"external data location {location[:64]!a} is not a path below the model's folder",
                 where=where,
             )
-        folder = os.path.realpath(self._folder)
-        path = os.path.realpath(os.path.join(folder, location))
-        if os.path.commonpath((folder, path)) != folder:
+        return [part for part in parts if part not in ("", ".")] or ["."]
+
+    @contextmanager
+    def _opened(self, folder: Path, parts: list[str], location: str, where: str) -> Generator[int]:
+        """A descriptor of the file, reached without any link."""
+        current = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in parts[:-1]:
+                inner = self._open(part, os.O_DIRECTORY, current, location, where)
+                os.close(current)
+                current = inner
+            # A pipe would otherwise be waited for.
+            file = self._open(parts[-1], os.O_NONBLOCK, current, location, where)
+        finally:
+            os.close(current)
+        try:
+            yield file
+        finally:
+            os.close(file)
+
+    def _open(self, name: str, flags: int, folder: int, location: str, where: str) -> int:
+        try:
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | flags, dir_fd=folder)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR) and _is_link(name, folder):
+                raise InvalidModelError(
+                    f"external data location {location[:64]!a} leads through a link",
+                    where=where,
+                    hint="put the file itself, not a link, beside the model",
+                ) from error
+            raise
+
+    def _mapped(self, file: int, location: str, where: str) -> npt.NDArray[np.uint8]:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode):
+            raise self._missing(location, "is not a regular file", where)
+        if about.st_nlink > self._limits.external_hard_links:
             raise InvalidModelError(
-                f"external data location {location[:64]!a} leads out of the model's folder",
+                f"external data file {location[:64]!a} has {about.st_nlink} names and may be "
+                "from elsewhere",
                 where=where,
-                hint="put the file itself, not a link, beside the model",
+                hint="copy it, or raise the limit external_hard_links",
             )
-        return path
+        key = about.st_dev, about.st_ino
+        if key not in self._files:
+            self._files[key] = MappedFile.of_descriptor(file, location).data()
+        return self._files[key]
+
+    def _missing(self, location: str, why: str, where: str) -> ModelNotFoundError:
+        return ModelNotFoundError(
+            f"external data file {location[:64]!a}: {why}",
+            where=where,
+            hint="it belongs into the model's folder",
+        )
+
+
+def _is_link(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
 
 
 def _number(entries: dict[str, str], key: str, default: int, where: str) -> int:

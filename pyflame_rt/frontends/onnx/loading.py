@@ -17,6 +17,7 @@ from pyflame_rt.frontends.onnx.reading import read
 from pyflame_rt.frontends.onnx.tensors import TensorReader
 from pyflame_rt.frontends.onnx.text import printable
 from pyflame_rt.frontends.onnx.wire import Bytes, read_model
+from pyflame_rt.limits import DEFAULT_LIMITS, Limits
 from pyflame_rt.weights import map_file
 
 _MAX_TEXT = 16 << 20
@@ -35,10 +36,17 @@ class LoadedModel:
     tensors: TensorReader
 
 
-def load(source: str | os.PathLike[str] | bytes, name: str | None = None) -> LoadedModel:
+def load(
+    source: str | os.PathLike[str] | bytes,
+    name: str | None = None,
+    *,
+    base_directory: str | os.PathLike[str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> LoadedModel:
     """Load a model from a `.onnx` or `.onnxtxt` file, or from the bytes of an `.onnx` one.
 
-    `name` stands for the file's name in locations and messages.
+    `name` stands for the file's name in locations and messages. `base_directory` is where external
+    data is: the file's folder unless given, and nowhere for bytes.
     Raises InputError for what is neither path nor bytes, ModelNotFoundError, InvalidModelError.
     """
     if not isinstance(cast(object, source), str | os.PathLike | bytes):
@@ -56,7 +64,8 @@ def load(source: str | os.PathLike[str] | bytes, name: str | None = None) -> Loa
         if path.suffix.lower() == ".onnxtxt":
             data = _serialized(data, file)
     wire = read_model(data, file)
-    return LoadedModel(read(wire.proto, file), TensorReader(wire, ExternalFiles(folder)))
+    external = ExternalFiles(folder if base_directory is None else Path(base_directory), limits)
+    return LoadedModel(read(wire.proto, file), TensorReader(wire, external))
 
 
 def _serialized(data: Bytes, file: str) -> Bytes:
