@@ -70,8 +70,8 @@ def test_a_pass_is_skipped_by_either_name(name: str):
         ("skip_passes", ["CSE"], 'there is no pass "CSE" to skip; '),
         ("skip_passes", ["CSEpass"], 'did you mean "CSEPass"?'),
         ("skip_passes", "cse", 'a list of names, not the string "cse"'),
-        ("optimized_model_filepath", "m.onnx", "m.onnx must end in .mlir; .onnx cannot be written"),
-        ("optimized_model_filepath", "model", "must end in .mlir; no extension"),
+        ("optimized_model_filepath", "m.pt", "m.pt must end in .mlir or .pfm or .onnx; .pt"),
+        ("optimized_model_filepath", "model", "must end in .mlir or .pfm or .onnx; no extension"),
     ],
 )
 def test_options_that_make_no_sense_are_named(name: str, value: object, message: str):

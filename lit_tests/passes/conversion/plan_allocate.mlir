@@ -3,11 +3,11 @@
 // Buffers that are in use together lie apart, aligned to 64 bytes; later ones reuse the space.
 func.func @reuse(%x: memref<20xf32>) {
   %a = plan.alloc : memref<20xf32>
-  plan.call @gelu(%x) into(%a) : (memref<20xf32>) into(memref<20xf32>)
+  plan.call @selu(%x) into(%a) : (memref<20xf32>) into(memref<20xf32>)
   %b = plan.alloc : memref<20xf32>
-  plan.call @gelu(%a) into(%b) : (memref<20xf32>) into(memref<20xf32>)
+  plan.call @selu(%a) into(%b) : (memref<20xf32>) into(memref<20xf32>)
   %c = plan.alloc : memref<20xf32>
-  plan.call @gelu(%b) into(%c) : (memref<20xf32>) into(memref<20xf32>)
+  plan.call @selu(%b) into(%c) : (memref<20xf32>) into(memref<20xf32>)
   func.return
 }
 // CHECK-LABEL: @reuse
@@ -21,7 +21,7 @@ func.func @reuse(%x: memref<20xf32>) {
 // An elementwise result takes the place of an input that dies.
 func.func @in_place(%x: memref<16xf32>) {
   %a = plan.alloc : memref<16xf32>
-  plan.call @gelu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
+  plan.call @selu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
   %b = plan.alloc : memref<16xf32>
   plan.call @add(%x, %a) into(%b) : (memref<16xf32>, memref<16xf32>) into(memref<16xf32>)
   func.return
@@ -36,7 +36,7 @@ func.func @in_place(%x: memref<16xf32>) {
 func.func @needed(%x: memref<16xf32>) {
   %a = plan.alloc : memref<16xf32>
   %r = plan.reshape %a : memref<16xf32> -> memref<4x4xf32>
-  plan.call @gelu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
+  plan.call @selu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
   %b = plan.alloc : memref<16xf32>
   plan.call @relu(%a) into(%b) : (memref<16xf32>) into(memref<16xf32>)
   plan.call @check_expect_eq(%r, %r) : (memref<4x4xf32>, memref<4x4xf32>)
@@ -50,7 +50,7 @@ func.func @needed(%x: memref<16xf32>) {
 // Nor of one that is read at two positions, or has another size.
 func.func @twice(%x: memref<16xf32>) {
   %a = plan.alloc : memref<16xf32>
-  plan.call @gelu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
+  plan.call @selu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
   %b = plan.alloc : memref<16xf32>
   plan.call @mul(%a, %a) into(%b) : (memref<16xf32>, memref<16xf32>) into(memref<16xf32>)
   %c = plan.alloc : memref<2x16xf32>
@@ -67,7 +67,7 @@ func.func @twice(%x: memref<16xf32>) {
 // What a loop reads lives as long as the loop: nothing inside may take its place.
 func.func @loop(%m: memref<i64>, %x: memref<16xf32>) {
   %a = plan.alloc : memref<16xf32>
-  plan.call @gelu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
+  plan.call @selu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
   plan.loop trip(%m) -> () {
   ^bb0(%i: memref<i64>, %go: memref<i1>):
     %b = plan.alloc : memref<16xf32>
@@ -91,11 +91,11 @@ func.func @loop(%m: memref<i64>, %x: memref<16xf32>) {
 func.func @branches(%c: memref<i1>, %x: memref<16xf32>) {
   plan.if %c -> () {
     %a = plan.alloc : memref<16xf32>
-    plan.call @gelu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
+    plan.call @selu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
     plan.yield
   } else {
     %b = plan.alloc : memref<16xf32>
-    plan.call @gelu(%x) into(%b) : (memref<16xf32>) into(memref<16xf32>)
+    plan.call @selu(%x) into(%b) : (memref<16xf32>) into(memref<16xf32>)
     plan.yield
   } : memref<i1>
   func.return
@@ -134,3 +134,21 @@ func.func @none() {
 // CHECK-NEXT: func.return
 // CHECK-LABEL: @none
 // CHECK-NEXT: func.return
+
+// -----
+
+// A buffer lives as long as parts of it are read, and nothing takes the place of a part.
+func.func @parts(%x: memref<2x16xf32>) {
+  %a = plan.alloc : memref<2x16xf32>
+  plan.call @selu(%x) into(%a) : (memref<2x16xf32>) into(memref<2x16xf32>)
+  %p = plan.part %a[0, 8] : memref<2x16xf32> -> memref<2x8xf32>
+  %b = plan.alloc : memref<2x8xf32>
+  plan.call @add(%p, %p) into(%b) : (memref<2x8xf32>, memref<2x8xf32>) into(memref<2x8xf32>)
+  %c = plan.alloc : memref<2x8xf32>
+  plan.call @add(%p, %b) into(%c) : (memref<2x8xf32>, memref<2x8xf32>) into(memref<2x8xf32>)
+  func.return
+}
+// CHECK-LABEL: @parts
+// CHECK: %a = plan.view %arena[0]
+// CHECK: %b = plan.view %arena[128]
+// CHECK: %c = plan.view %arena[128]

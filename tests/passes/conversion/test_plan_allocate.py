@@ -188,7 +188,7 @@ def test_long_chain_needs_two_buffers() -> None:
     for _ in range(2000):
         alloc = AllocOp(kind)
         block.add_op(alloc)
-        block.add_op(CallOp("gelu", [] if previous is None else [previous], into=[alloc.buffer]))
+        block.add_op(CallOp("selu", [] if previous is None else [previous], into=[alloc.buffer]))
         previous = alloc.buffer
     block.add_op(func.ReturnOp())
     module = ModuleOp([func.FuncOp("main", ([], []), Region(block))])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from xdsl.traits import ConstantLike
 
+from pyflame_rt.dialects.custom.operation import CustomOperation
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.contraction import MatmulOp
 from pyflame_rt.dialects.pfrt.epilogue import ActivatedOp
@@ -20,8 +21,10 @@ _LONGEST = 4
 def operator_type(op: PfrtOp) -> str:
     """`Conv`, `FusedConvRelu` with an activation, `FusedConvAddRelu` with a residual before it,
     `FusedMatMulAdd` with a bias; of fused elementwise operations `FusedAddRelu`, and `FMA` for a
-    product to which something is added.
+    product to which something is added. A custom operator has its domain: `custom::MyGELU`.
     """
+    if isinstance(op, CustomOperation):
+        return op.SCHEMA.full_name
     if isinstance(op, FusedOp):
         return _fused(op)
     if not isinstance(op, ActivatedOp):
