@@ -22,8 +22,8 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute
 
-from pyflame_rt import collecting, dtypes, module_files, pipelines
-from pyflame_rt.backends.base import Executable, find_function, get_backend
+from pyflame_rt import collecting, dtypes, linking, module_files, pipelines
+from pyflame_rt.backends.base import Backend, Executable, find_function, get_backend
 from pyflame_rt.dialects.pfrt.attributes import StringsAttr, WeightAttr
 from pyflame_rt.dialects.pfrt.containers import CONTAINERS, MapType, OptionalType, SequenceType
 from pyflame_rt.dialects.pfrt.lattice import compatible
@@ -123,7 +123,7 @@ def load(
     weights: str | None = None,
     initializers_as_inputs: bool | Collection[str] = False,
 ) -> Program:
-    """Read a model file by its extension, or an ONNX model's bytes, and verify it once.
+    """Read a model file by its extension, or an ONNX or `.pfm` model's bytes, and verify it once.
 
     `initializers_as_inputs` is `import_onnx`'s, for ONNX models only.
     Raises InvalidModelError, UnsupportedOperatorError, UnsupportedFormatError.
@@ -131,8 +131,10 @@ def load(
     ctx = make_context()
     name = "<bytes>" if isinstance(source, bytes) else os.fspath(source)
     with collecting.paused():
-        if isinstance(source, bytes) or initializers_as_inputs:
+        if initializers_as_inputs:
             module = import_onnx(source, initializers_as_inputs=initializers_as_inputs)
+        elif isinstance(source, bytes):
+            module = module_files.load_bytes(source, None, ctx)
         else:
             module = module_files.load(source, ctx, weights=weights)
         pipelines.run(ctx, module, (), verify=True)
@@ -181,24 +183,51 @@ def compile_module(
     pipeline: str | None = None,
     *,
     function: str = "main",
+    options: Mapping[str, str] | None = None,
+    level: int = 2,
     verify_each: bool = False,
 ) -> CompiledModel:
     """Compile a function of a module, which is left as it is.
 
-    `pipeline` runs before the backend's own lowering and defaults to optimization level 2; a module
-    that has been lowered to `plan` goes to the backend as it is. With `verify_each` the module is
-    verified after each pass.
+    `pipeline` runs before the backend's own lowering, which is that of an optimization `level`, and
+    defaults to level 2; a module that has been lowered to `plan` goes to the backend as it is. What
+    a backend for parts does not support runs on NumPy, and so does what calls the parts of a module
+    that is split already.
+    `options` are the backend's. With `verify_each` the module is verified after each pass.
     Raises PipelineError, PassFailed, BackendError.
     """
-    target = get_backend(backend)
-    if is_lowered(module):
-        text = pipeline or ""
-    else:
-        text = join(optimization_pipeline(2) if pipeline is None else pipeline, target.pipeline)
+    target = get_backend(backend, options)
+    text = pipeline or ""
+    if pipeline is None and not (is_lowered(module) or linking.is_split(module)):
+        text = optimization_pipeline(most_optimized(target, 2))
+    if target.is_partial and not linking.is_split(module):
+        text = join(text, _outlining(backend))
     inputs, outputs = signature(module, function)
     lowered = module.clone()
     pipelines.run(ctx, lowered, pipelines.parse(text), verify_each=verify_each)
-    return CompiledModel(target.compile(lowered, function), inputs, outputs, text)
+    if target.is_partial or linking.is_split(lowered):
+        backends = {backend: target}
+        executable = linking.link(
+            lowered, ctx, function, backends=backends, level=level, verify_each=verify_each
+        )
+        return CompiledModel(executable, inputs, outputs, text)
+    if not is_lowered(module):
+        lowering = target.lowering(level)
+        pipelines.run(ctx, lowered, pipelines.parse(lowering), verify_each=verify_each)
+        text = join(text, lowering)
+    executable = linking.compiled_by(target, lowered, function, function)
+    return CompiledModel(executable, inputs, outputs, text)
+
+
+def most_optimized(target: Backend, level: int) -> int:
+    """The optimisation level, or the highest one whose ops a backend for parts knows."""
+    return min(level, target.optimization_level) if target.is_partial else level
+
+
+def _outlining(backend: str) -> str:
+    from pyflame_rt.passes.partitioning.pfrt_outline import PfrtOutlinePass
+
+    return pipelines.to_text((PfrtOutlinePass(target=backend),))
 
 
 def is_lowered(module: ModuleOp) -> bool:

@@ -122,6 +122,12 @@ def table() -> tuple[DTypeRow, ...]:
 
 
 @cache
+def by_dtype() -> dict[DType, DTypeRow]:
+    """Rows keyed by DType."""
+    return {row.dtype: row for row in table()}
+
+
+@cache
 def by_numpy() -> dict[np.dtype[Any], DTypeRow]:
     """Rows keyed by NumPy dtype."""
     return {row.numpy: row for row in table()}

@@ -40,6 +40,11 @@ class UnsupportedOperatorError(PyFlameRTError):
 class ValidationError(PyFlameRTError):
     """A graph or module breaks a rule of the IR."""
 
+    @property
+    def errors(self) -> list[str]:
+        """What is wrong, one text each."""
+        return self.message.split("; ")
+
 
 class ShapeMismatchError(ValidationError):
     """The shape of a fed array does not fit the declared one."""
@@ -51,6 +56,26 @@ class DTypeMismatchError(ValidationError):
 
 class InputError(ValidationError):
     """An input is missing, unknown, or of a kind that cannot be fed."""
+
+
+class MissingInputError(InputError, ValueError):
+    """An input that the model requires is not fed."""
+
+
+class UnfeedableError(InputError, RuntimeError):
+    """An object of a kind that no input can be fed from, or that no value can be made of."""
+
+
+class ArgumentTypeError(ValidationError, TypeError):
+    """An argument is of a type that the function does not take."""
+
+
+class ArgumentKindError(ValidationError, AttributeError):
+    """An argument lacks a method that is needed of it."""
+
+
+class SettingError(ValidationError, RuntimeError):
+    """A setting or a binding that does not exist is asked for, or one that cannot be honoured."""
 
 
 class BackendError(PyFlameRTError):

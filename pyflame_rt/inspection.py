@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,16 +15,26 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 from xdsl.traits import ConstantLike
 
-from pyflame_rt import compiler, dtypes, pipelines
+from pyflame_rt import compiler, dtypes, module_files, pfm_inspection, pipelines
 from pyflame_rt.compiler import Program, TensorSpec
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.names import op_type_of
 from pyflame_rt.dialects.pfrt.types import is_string, numpy_dtype, static_shape_of, type_of
 from pyflame_rt.dialects.plan.ops import CallOp
-from pyflame_rt.errors import PyFlameRTError
+from pyflame_rt.errors import PyFlameRTError, UnsupportedFormatError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx import Inspection, inspect_onnx
+from pyflame_rt.frontends.torch.checkpoint import (
+    CheckpointSummary,
+    Form,
+    identify,
+    inspect_checkpoint,
+)
+from pyflame_rt.pfm_inspection import FileReport
 from pyflame_rt.random_inputs import resolve_shapes
+
+_TORCH = (".pt", ".pth", ".th", ".ckpt", ".bin", ".safetensors")
+"""Extensions under which checkpoints go about; ".pt" and ".pth" may be programs as well."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,8 @@ class Report:
     `parameters` counts elements of constants, `parameter_bytes` their bytes. `flops` (a
     multiply-add is two) and `bytes` (read and written by all ops) are those of one run at
     `shapes`, None when they are not known. `unsupported` has a sentence for each node that cannot
-    be imported.
+    be imported, `tensors` one for each tensor of a TorchScript archive,
+    `file` is about a `.pfm` file itself.
     """
 
     name: str
@@ -48,10 +60,13 @@ class Report:
     bytes: int | None = None
     shapes: Mapping[str, Sequence[int]] | None = None
     unsupported: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
+    file: FileReport | None = None
 
     def as_json(self) -> dict[str, object]:
         """The fields, for a report."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**fields, "file": None if self.file is None else self.file.as_json()}
 
     def lines(self) -> Iterable[str]:
         """The report for people."""
@@ -75,21 +90,56 @@ class Report:
         if self.flops is None and self.shapes is not None:
             at = ", ".join(f"{n} {list(s)}" for n, s in self.shapes.items())
             yield f"flops       unknown at {at}; give other sizes with --dim NAME=SIZE"
+        if self.tensors:
+            yield from _block("tensors", self.tensors)
         if self.unsupported:
             yield from _block("unsupported", self.unsupported)
+        if self.file is not None:
+            yield from self.file.lines()
 
 
-def inspect(path: str | os.PathLike[str], dims: Mapping[str, int], weights: str | None) -> Report:
+@dataclass(frozen=True)
+class CheckpointReport:
+    """What a file without a program holds: tensors, and the kinds of its other values by name."""
+
+    name: str
+    form: str
+    parameters: int
+    parameter_bytes: int
+    tensors: tuple[str, ...]
+    values: Mapping[str, str]
+
+    def as_json(self) -> dict[str, object]:
+        """The fields, for a report."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def lines(self) -> Iterable[str]:
+        """The report for people."""
+        yield f"model       {self.name}"
+        yield f"format      {self.form}"
+        yield from _block("tensors", self.tensors)
+        if self.values:
+            yield from _block("values", [f"{name}: {kind}" for name, kind in self.values.items()])
+        yield f"parameters  {self.parameters:,} ({_bytes_text(self.parameter_bytes)})"
+
+
+def inspect(
+    path: str | os.PathLike[str], dims: Mapping[str, int], weights: str | None
+) -> Report | CheckpointReport:
     """Inspect a model file; `dims` are sizes of symbolic dimensions, for flops and bytes.
 
     Raises as loading does, but for unsupported operators, which are reported.
     """
     suffix = Path(path).suffix.lower()
+    if suffix in _TORCH and (form := identify(path)) is not Form.Exported:
+        return _of_torch(path, form, dims)
     summary = inspect_onnx(path) if suffix in (".onnx", ".onnxtxt") else None
     if summary is not None and summary.unsupported:
         return _of_summary(os.fspath(path), summary)
     report = inspect_program(compiler.load(path, weights=weights), dims)
     if summary is None:
+        if module_files.is_pfm_file(path):
+            return replace(report, file=pfm_inspection.describe(path))
         return report
     # The file's own operators, rather than what the importer made of them.
     return replace(report, operators=summary.operators, opsets=summary.opset_import)
@@ -199,6 +249,28 @@ def _graph_name(module: ModuleOp) -> str:
     attr = module.attributes.get("pfrt.model")
     name = attr.data.get("graph_name") if isinstance(attr, DictionaryAttr) else None
     return name.data if isinstance(name, StringAttr) else ""
+
+
+def _of_torch(
+    path: str | os.PathLike[str], form: Form, dims: Mapping[str, int]
+) -> Report | CheckpointReport:
+    summary = inspect_checkpoint(path)
+    name, tensors = os.fspath(path), tuple(map(str, summary.tensors))
+    if not form.is_program:
+        values = summary.others
+        return CheckpointReport(name, form.value, *_sizes(summary), tensors, values)
+    try:
+        return replace(inspect_program(compiler.load(path), dims), tensors=tensors)
+    except (UnsupportedFormatError, UnsupportedOperatorError) as error:
+        return Report(
+            name, "", {}, (), (), {}, *_sizes(summary), tensors=tensors, unsupported=(str(error),)
+        )
+
+
+def _sizes(summary: CheckpointSummary) -> tuple[int, int]:
+    """Elements and bytes of tensors, each storage counted once."""
+    owners = [tensor for tensor in summary.tensors if not tensor.shares]
+    return sum(math.prod(tensor.shape) for tensor in owners), sum(t.nbytes for t in owners)
 
 
 def _of_summary(name: str, summary: Inspection) -> Report:

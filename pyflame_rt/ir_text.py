@@ -156,5 +156,7 @@ class _Parser(Parser):
             start = self.lexer.input.content.rfind(name, 0, self._current_token.span.start)
             close = get_close_matches(name, [op.name for op in self.ctx.loaded_ops], n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
+            if name.partition(".")[0] not in self.ctx.registered_dialect_names:
+                hint = "; if a plugin defines it, load that first (--load-plugin)"
             self.raise_error(f"there is no operation {name}{hint}", start, start + len(name))
         return super()._get_op_by_name(name)

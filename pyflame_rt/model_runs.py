@@ -15,18 +15,31 @@ from pyflame_rt.backends.reference import ReferenceBackend
 from pyflame_rt.compiler import CompiledModel, Program, TensorSpec
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.errors import PyFlameRTError
+from pyflame_rt.profiling import Profile
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def compile_program(program: Program, backend: str, pipeline: str) -> CompiledModel:
-    """Compile `@main` of a clone of a program: `pipeline` first, then what the backend needs.
+def compile_program(program: Program, backend: str, pipeline: str, level: int = 2) -> CompiledModel:
+    """Compile `@main` of a clone of a program: `pipeline` first, then what the backend needs for an
+    optimization level.
 
     The pipeline may lower to plan itself. Raises PipelineError, PassFailed, BackendError.
     """
     module = program.module.clone()
     pipelines.run(program.ctx, module, pipelines.parse(pipeline))
-    return compiler.compile_module(module, program.ctx, backend, "")
+    return compiler.compile_module(module, program.ctx, backend, "", level=level)
+
+
+def profiled(model: CompiledModel, feed: Sequence[Any], runs: int) -> Profile:
+    """A record of runs of a model, after one that is not recorded."""
+    with (first := Profile()).run():
+        model.executable.run_watched(feed, first)
+    profile = Profile()
+    for index in range(runs):
+        with profile.run(f"run {index}"):
+            model.executable.run_watched(feed, profile)
+    return profile
 
 
 def pipeline_for(

@@ -4,128 +4,141 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy, deepcopy
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeAlias, cast
 
 import numpy.typing as npt
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, StringAttr
 
-from pyflame_rt import compiler, feeds, module_files, pipelines
-from pyflame_rt.array_files import write_arrays
-from pyflame_rt.compiler import CompiledModel, Program, TensorSpec, overridable_initializers
-from pyflame_rt.errors import InputError, PyFlameRTError, ValidationError
-from pyflame_rt.files import write_text
+from pyflame_rt import compiler, feeds, logs, preparation, reproducing
+from pyflame_rt.backends.numpy_backend.blas_threads import blas_threads
+from pyflame_rt.compiler import CompiledModel, Program, overridable_initializers
+from pyflame_rt.errors import ArgumentTypeError, PyFlameRTError
+from pyflame_rt.feeds import Feeder
 from pyflame_rt.graph import Graph
+from pyflame_rt.model_info import ModelMetadata, NodeArg
 from pyflame_rt.options import SessionOptions
-from pyflame_rt.pass_statistics import narrating
+from pyflame_rt.ort import providers
+from pyflame_rt.ort.absent import AbsentFromSessions
+from pyflame_rt.ort.errors import InvalidArgument, with_status
+from pyflame_rt.ort.io_binding import IOBinding
+from pyflame_rt.ort.load_errors import load_error
+from pyflame_rt.ort.providers import Provider
+from pyflame_rt.ort.run_errors import run_error
+from pyflame_rt.ort.run_options import RunOptions, require_run_options, run_mismatch
+from pyflame_rt.ort.value import OrtValue
+from pyflame_rt.plans import Plans, Signature
+from pyflame_rt.profiling import Profile, Recorder
+from pyflame_rt.watches import watch_of
 
 Array: TypeAlias = npt.NDArray[Any]
-Shapes: TypeAlias = tuple[tuple[int, ...], ...]
+Callback: TypeAlias = Callable[[list[Any], Any, str], object]
 
-PROVIDERS = ("CPUExecutionProvider",)
-_COUNTED_SIGNATURES = 256
 _OVERRIDING_KEPT = 8
 """For how many sets of overridden initializers a compiled model is kept: n names have 2^n sets."""
-_POSTPONED = 100
-"""How many times as often a signature must come back after its plan was dropped or could not be
-made. Compiling costs as much as hundreds of runs, and signatures that come in turn, more than there
-are plans kept, would otherwise be compiled in every run."""
+_IGNORED = frozenset({"disabled_optimizers", "enable_fallback", "read_config_from_model"})
+"""Keywords that ONNX Runtime knows and that mean nothing here."""
 
 
-def get_available_providers() -> list[str]:
-    """The execution providers that a session can use."""
-    return list(PROVIDERS)
-
-
-def get_device() -> str:
-    """The device that sessions run on by default."""
-    return "CPU"
-
-
-@dataclass(frozen=True)
-class NodeArg:
-    """An input or output of a model: name, `tensor(float)`-style type, shape.
-
-    Dimensions are ints, symbols, or None for unknown ones; `shape` is [] for a scalar and when the
-    rank is unknown, which `rank` (None) tells apart.
-    """
-
-    name: str
-    type: str
-    shape: list[int | str | None]
-    rank: int | None
-
-    @staticmethod
-    def of(spec: TensorSpec) -> NodeArg:
-        """The description of a compiled model's input or output."""
-        rank = None if spec.shape is None else len(spec.shape)
-        return NodeArg(spec.name, spec.type, list(spec.shape or ()), rank)
-
-
-@dataclass(frozen=True)
-class ModelMetadata:
-    """What a model's file says about itself."""
-
-    producer_name: str = ""
-    graph_name: str = ""
-    domain: str = ""
-    description: str = ""
-    graph_description: str = ""
-    version: int = 0
-    custom_metadata_map: dict[str, str] = field(default_factory=dict[str, str])
-    producer_version: str = ""
-
-    @property
-    def custom_metadata(self) -> dict[str, str]:
-        """`custom_metadata_map` under its documented name."""
-        return self.custom_metadata_map
-
-
-class InferenceSession:
+class InferenceSession(AbsentFromSessions):
     """A model, compiled and ready to run; safe to use from several threads.
 
-    `path_or_bytes` is a path (`.onnx`, `.onnxtxt`, `.mlir`), an ONNX model's bytes, or a Graph.
-    A model with dynamic dimensions runs on one dynamic plan; an input signature that comes back
-    (`SessionOptions.specialize_after`) gets a plan of its own. Initializers that may be overridden
-    are constants until one is fed: the model is then read again, with the fed ones as inputs, and
-    compiled for that set of names.
+    `path_or_bytes` (or `model_path`) is a path, a model's bytes, or a Graph; `sess_options` (or
+    `options`) are SessionOptions. Other keywords are ignored, as by ONNX Runtime, unless `strict`.
 
-    Raises ModelNotFoundError, InvalidModelError, UnsupportedFormatError, UnsupportedOperatorError,
+    A model with dynamic dimensions runs on one dynamic plan; an input signature that comes back
+    (`SessionOptions.specialize_after`) gets a plan of its own, made by another thread. Initializers
+    that may be overridden are constants until one is fed: the model is then read again, with the fed
+    ones as inputs, and compiled for that set of names.
+
+    Errors have ONNX Runtime's class and text where it has them, and are of our own classes as well:
+    ModelNotFoundError, InvalidModelError, UnsupportedFormatError, UnsupportedOperatorError,
     ValidationError (options), PassFailed and BackendError.
     """
 
     def __init__(
         self,
-        path_or_bytes: str | os.PathLike[str] | bytes | Graph,
+        path_or_bytes: str | os.PathLike[str] | bytes | Graph | None = None,
         sess_options: SessionOptions | None = None,
-        providers: Sequence[str | tuple[str, dict[str, Any]]] | None = None,
+        providers: Sequence[Provider] | None = None,
+        provider_options: Sequence[dict[str, Any]] | None = None,
         *,
+        model_path: str | os.PathLike[str] | None = None,
         options: SessionOptions | None = None,
+        strict: bool = False,
+        **keywords: object,
     ):
-        self._options = sess_options or options or SessionOptions()
-        if problems := self._options.validate():
-            raise ValidationError("; ".join(problems), where="SessionOptions")
-        _check_providers(providers or ())
-        self._source = _lasting(path_or_bytes)
-        self._program = _load(path_or_bytes)
+        source = model_path if path_or_bytes is None else path_or_bytes
+        try:
+            self._start(source, sess_options or options, providers, provider_options)
+            if strict and (unknown := sorted(keywords.keys() - _IGNORED)):
+                raise ArgumentTypeError(
+                    f"InferenceSession() has no keyword {unknown[0]!r}", where="InferenceSession"
+                )
+        except PyFlameRTError as error:
+            raise with_status(error) from error.__cause__
+
+    def _start(
+        self,
+        source: object,
+        options: SessionOptions | None,
+        asked: Sequence[Provider] | None,
+        provider_options: Sequence[dict[str, Any]] | None,
+    ) -> None:
+        began = time.perf_counter_ns()
+        self._options = preparation.checked_options(options)
+        self._providers = providers.normalized(
+            asked, provider_options, self._options.added_providers
+        )
+        _require_source(source)
+        try:
+            program = preparation.load(source, self._options)
+        except PyFlameRTError as error:
+            raise load_error(source, error) from error.__cause__
+        self._program = program
+        self._source = preparation.lasting(source)
         # What cannot be read again can only be fed what it has as inputs.
-        module = self._program.module
+        module = program.module
         self._overridable = () if self._source is None else overridable_initializers(module)
         self._overriding: OrderedDict[frozenset[str], InferenceSession] = OrderedDict()
-        self._metadata = _metadata(self._program.module)
-        self._optimized = self._optimize()
-        self._plan = self._compile("")
-        self._static = all(spec.is_static for spec in self._plan.inputs)
-        self._specialized: OrderedDict[Shapes, CompiledModel] = OrderedDict()
-        self._seen: OrderedDict[Shapes, int] = OrderedDict()
+        self._fetching: OrderedDict[tuple[int, ...], InferenceSession] = OrderedDict()
+        self._metadata = ModelMetadata.of(module)
+        self._prefix = preparation.free_dimensions(module, self._options, source)
+        loaded = time.perf_counter_ns()
+        self._optimized = preparation.optimized(
+            program, self._prefix, self._options, tuple(self._providers)
+        )
+        # Of a session that is dropped, nothing holds the plans and their memory.
+        compile_plan = partial(
+            preparation.compiled,
+            program,
+            self._optimized,
+            options=self._options,
+            providers=self._providers,
+        )
+        self._plans = Plans(compile_plan, self._options)
+        plan = self._plans.dynamic
+        self._run_dynamic = plan.executable.run
+        self._is_static = self._plans.is_static
+        self._feed = Feeder(plan.inputs)
+        self._positions = {spec.name: index for index, spec in enumerate(plan.outputs)}
         self._lock = threading.Lock()
-        self._compiling = threading.Lock()
         self._reading = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._blas, self._threads = blas_threads(), max(0, self._options.intra_op_num_threads)
+        self._recorder = Recorder()
+        if self._options.enable_profiling:
+            profile = self._recorder.profile = Profile(self._options.profile_file_prefix, began)
+            profile.session_event("model_loading", began, loaded)
+            profile.session_event("session_initialization", loaded, time.perf_counter_ns())
+        self._is_limited = self._options.memory_limit > 0
+        logs.log(1, self._options.log_severity_level, "%s: session is ready", program.name)
 
     @property
     def pipeline(self) -> str:
@@ -134,29 +147,40 @@ class InferenceSession:
         It is the dynamic plan's when the model has dynamic dimensions; `pipeline_for` tells which
         one an input runs on.
         """
-        return self._pipeline_of(self._plan)
+        return self._pipeline_of(self._plans.dynamic)
 
     def pipeline_for(self, input_feed: Mapping[str, object]) -> str:
-        """The pipeline of the plan on which `run` would execute these inputs now."""
+        """The pipeline of the plan on which inputs of these shapes ran last; before any such run,
+        that of the dynamic plan."""
         if (session := self._session_overriding(input_feed)) is not None:
             return session.pipeline_for(input_feed)
-        arrays = feeds.prepare(input_feed, self._plan.inputs)
-        return self._pipeline_of(self._plan_for(_shapes(arrays), count=False))
+        values = self._fed(input_feed)
+        return self._pipeline_of(self._plans.find(values))
+
+    def signatures(self) -> list[Signature]:
+        """The input shapes of the last runs, the latest first: how often each came, and whether
+        there is a plan for it. Empty for a model of static shape."""
+        return self._plans.signatures()
+
+    def settle(self) -> None:
+        """Wait until no plan is being made: what has come back often enough has one of its own."""
+        self._plans.settle()
 
     def get_inputs(self) -> list[NodeArg]:
         """The inputs that must be fed, in order."""
-        return [NodeArg.of(spec) for spec in self._plan.inputs if spec.default is None]
+        return [NodeArg.of(spec) for spec in self._plans.dynamic.inputs if spec.default is None]
 
     def get_outputs(self) -> list[NodeArg]:
         """The outputs, in order."""
-        return [NodeArg.of(spec) for spec in self._plan.outputs]
+        return [NodeArg.of(spec) for spec in self._plans.dynamic.outputs]
 
     def get_overridable_initializers(self) -> list[NodeArg]:
         """What may be fed and has a value if it is not: initializers that are inputs too.
 
         ONNX models have them from IR version 4 on; in IR the arguments with a `pfrt.default`.
         """
-        with_default = (spec for spec in self._plan.inputs if spec.default is not None)
+        inputs = self._plans.dynamic.inputs
+        with_default = (spec for spec in inputs if spec.default is not None)
         return [NodeArg.of(spec) for spec in (*with_default, *self._overridable)]
 
     def get_modelmeta(self) -> ModelMetadata:
@@ -165,7 +189,26 @@ class InferenceSession:
 
     def get_providers(self) -> list[str]:
         """The execution providers this session uses."""
-        return list(PROVIDERS)
+        return list(self._providers)
+
+    def get_provider_options(self) -> dict[str, dict[str, str]]:
+        """The options of each of the session's providers."""
+        return {name: dict(options) for name, options in self._providers.items()}
+
+    def set_providers(
+        self,
+        providers: Sequence[Provider] | None = None,
+        provider_options: Sequence[dict[str, Any]] | None = None,
+    ) -> None:
+        """Use other execution providers; the model is compiled again. Raises as the constructor."""
+        source = Graph.of_program(self._program) if self._source is None else self._source
+        self.__init__(source, self._options, providers, provider_options)
+
+    def enable_fallback(self) -> None:
+        """Without effect: what a provider does not support always runs on the CPU."""
+
+    def disable_fallback(self) -> None:
+        """Without effect: what a provider does not support always runs on the CPU."""
 
     def get_session_options(self) -> SessionOptions:
         """The options the session was made with."""
@@ -175,29 +218,128 @@ class InferenceSession:
         """The model as imported, as a Graph."""
         return Graph.of_program(self._program)
 
+    def get_initializer(self, name: str) -> Array:
+        """The values of a constant of the model. Raises InvalidArgument when there is none."""
+        found = self.graph().initializers
+        if name not in found:
+            raise InvalidArgument(f"Invalid initializer name: {name}")
+        return found[name]
+
     def run(
-        self, output_names: Sequence[str] | None, input_feed: Mapping[str, object]
-    ) -> list[Array]:
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, object],
+        run_options: RunOptions | None = None,
+    ) -> list[Any]:
         """Run the model.
 
         `output_names`: which outputs, in any order, repeats allowed; None or [] for all.
         `input_feed`: input name -> array of exactly the declared dtype (any strides and byte
-        order), or a Python list or scalar, which is converted.
+        order), an OrtValue, or a Python list or scalar, which is converted.
         Returns fresh writable arrays.
 
-        Raises InputError (missing, unknown), DTypeMismatchError, ShapeMismatchError, BackendError,
-        and what loading raises when an initializer is overridden for the first time.
+        Raises MissingInputError and other InputErrors, DTypeMismatchError, ShapeMismatchError,
+        BackendError, and what loading raises when an initializer is overridden for the first time;
+        all but the first, and objects that cannot be fed, with a status of ONNX Runtime's.
         """
-        if (session := self._session_overriding(input_feed)) is not None:
-            return session.run(output_names, input_feed)
-        arrays = feeds.prepare(input_feed, self._plan.inputs)
-        chosen = self._output_indices(output_names)
-        results = self._plan_for(_shapes(arrays), count=True).run(arrays)
-        if chosen is None:
-            return results
+        if self._overridable and (other := self._session_overriding(input_feed)) is not None:
+            return other.run(output_names, input_feed, run_options)
+        values: list[Any] = []
+        if self._blas.count != self._threads:
+            self._blas.use(self._threads)
+        try:
+            values = self._feed(input_feed)
+            if run_options is None and not self._is_limited and self._recorder.profile is None:
+                if output_names is None:
+                    if self._is_static:
+                        return self._run_dynamic(values)
+                    return self._plans.take(values).executable.run(values)
+                chosen = self._chosen(output_names, input_feed, None)
+                results = self._plans.take(values).executable.run(values)
+            else:
+                chosen = self._chosen(output_names, input_feed, run_options)
+                if run_options is not None and run_options.only_execute_path_to_fetches:
+                    return self._fetched(chosen, values, run_options)
+                results = self._watched_run(values, run_options)
+        except PyFlameRTError as error:
+            raise self._told(error, values) from error.__cause__
+        return _picked(results, chosen)
+
+    def run_async(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, object],
+        callback: Callback,
+        user_data: object,
+        run_options: RunOptions | None = None,
+    ) -> None:
+        """Run the model in another thread, which then calls `callback(results, user_data, error)`.
+
+        `error` is "" or says what failed; the results are then []. Inputs are kept until then.
+        Raises MissingInputError at once, as ONNX Runtime does.
+        """
+        feeds.require_all(input_feed, self._plans.dynamic.inputs)
+        if not callable(callback):
+            raise ArgumentTypeError(f"run_async() calls back a function, not {callback!r}")
+        feed = dict(input_feed)
+        self._executor().submit(
+            self._run_and_call, output_names, feed, callback, user_data, run_options
+        )
+
+    def run_with_ort_values(
+        self,
+        output_names: Sequence[str] | None,
+        input_dict_ort_values: Mapping[str, OrtValue],
+        run_options: RunOptions | None = None,
+    ) -> list[OrtValue]:
+        """As `run`, from OrtValues to OrtValues."""
         return [
-            deepcopy(results[i]) if i in chosen[:k] else results[i] for k, i in enumerate(chosen)
+            OrtValue(v) for v in self.run(output_names, dict(input_dict_ort_values), run_options)
         ]
+
+    def io_binding(self) -> IOBinding:
+        """An object that binds inputs and outputs to memory, for `run_with_iobinding`."""
+        return IOBinding(self)
+
+    def run_with_iobinding(
+        self, iobinding: IOBinding, run_options: RunOptions | None = None
+    ) -> None:
+        """Run on what is bound. Raises ValidationError for another session's binding, and
+        SettingError, a RuntimeError, whatever else fails."""
+        iobinding.run(self, run_options)
+
+    def create_ortvalue_from_shape_and_type(
+        self,
+        shape: Sequence[int],
+        element_type: npt.DTypeLike | int,
+        device_type: str,
+        device_id: int = 0,
+        vendor_id: int = -1,
+    ) -> OrtValue:
+        """A tensor of unspecified elements."""
+        return OrtValue.ortvalue_from_shape_and_type(
+            shape, element_type, device_type, device_id, vendor_id
+        )
+
+    def end_profiling(self) -> str:
+        """Write what `SessionOptions.enable_profiling` has recorded; the name of the file.
+
+        "" when nothing was recorded. Raises PyFlameRTError when the file cannot be written.
+        """
+        profile, self._recorder.profile = self._recorder.profile, None
+        return "" if profile is None else profile.end()
+
+    def get_profiling_start_time_ns(self) -> int:
+        """When recording began, as `time.perf_counter_ns()` has it; 0 when it did not."""
+        profile = self._recorder.profile
+        return 0 if profile is None else profile.start_ns
+
+    def get_tuning_results(self) -> list[object]:
+        """What was tuned: nothing."""
+        return []
+
+    def release_captured_graph(self, graph_annotation_id: int = 0) -> None:
+        """Without effect: no graphs are captured."""
 
     def save_reproducer(
         self, directory: str | os.PathLike[str], input_feed: Mapping[str, object] | None = None
@@ -212,28 +354,114 @@ class InferenceSession:
         if (session := self._session_overriding(input_feed)) is not None:
             session.save_reproducer(directory, input_feed)
             return
-        folder = Path(directory)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PyFlameRTError(f"cannot make the folder: {error}", where=str(folder)) from error
-        module_files.save(self._program.module, folder / "model.mlir")
-        inputs = ""
-        pipeline = self.pipeline
-        if input_feed is not None:
-            arrays = feeds.prepare(input_feed, self._plan.inputs)
-            named = dict(zip((s.name for s in self._plan.inputs), arrays, strict=True))
-            write_arrays(folder / "inputs.npz", named)
-            inputs = " --inputs inputs.npz"
-            pipeline = self.pipeline_for(input_feed)
-        write_text(folder / "pipeline.txt", pipeline + "\n")
-        write_text(
-            folder / "run.sh",
-            "#!/bin/sh\nset -e\n"
-            'cd "$(dirname "$0")"\n'
-            'pfrt-opt model.mlir -p "$(cat pipeline.txt)" -o lowered.mlir\n'
-            f"pfrt-run lowered.mlir{inputs} --output outputs.npz\n",
+        if input_feed is None:
+            reproducing.save(Path(directory), self._program.module, self.pipeline)
+            return
+        specs = self._plans.dynamic.inputs
+        named = dict(zip((s.name for s in specs), self._fed(input_feed), strict=True))
+        pipeline = self.pipeline_for(input_feed)
+        reproducing.save(Path(directory), self._program.module, pipeline, named)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end_profiling()
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentTypeError(
+            "cannot pickle 'pyflame_rt.capi.onnxruntime_pybind11_state.InferenceSession' object"
         )
+
+    def _fed(self, input_feed: Mapping[str, object]) -> list[Any]:
+        try:
+            return self._feed(input_feed)
+        except PyFlameRTError as error:
+            raise self._told(error, ()) from error.__cause__
+
+    def _told(self, error: PyFlameRTError, values: Sequence[Any]) -> PyFlameRTError:
+        """The error that a caller of `run` sees."""
+        if not values:
+            return with_status(error, bare=True)
+        return run_error(error, self._optimized, self._plans.dynamic.inputs, values)
+
+    def _chosen(self, output_names: object, feed: object, run_options: object) -> list[int] | None:
+        """The positions of the requested outputs; None for all of them."""
+        names = output_names
+        if isinstance(names, str) or not (names is None or hasattr(names, "__iter__")):
+            raise run_mismatch(self, names, feed, run_options)
+        require_run_options(run_options, self, names, feed)
+        chosen: list[int] = []
+        for name in () if names is None else cast("Sequence[str]", names):
+            position = self._positions.get(name)
+            if position is None:
+                known = ", ".join(self._positions)
+                raise InvalidArgument(f"Invalid output name:{name}", hint=f"outputs are {known}")
+            chosen.append(position)
+        return chosen or None
+
+    def _watched_run(self, values: list[Any], run_options: RunOptions | None) -> list[Any]:
+        profile = self._recorder.profile
+        watch = watch_of(run_options, self._options.memory_limit, profile)
+        plan = self._plans.take(values)
+        if watch is None:
+            return plan.executable.run(values)
+        if profile is None:
+            return plan.executable.run_watched(values, watch)
+        with profile.run("" if run_options is None else run_options.tag or run_options.logid):
+            return plan.executable.run_watched(values, watch)
+
+    def _fetched(
+        self, chosen: list[int] | None, values: list[Any], run_options: RunOptions
+    ) -> list[Any]:
+        """A run of only what the chosen outputs need."""
+        wanted = tuple(sorted(set(chosen or ())))
+        if not wanted or len(wanted) == len(self._positions):
+            return _picked(self._watched_run(values, run_options), chosen)
+        with self._lock:
+            session = self._fetching.get(wanted)
+        if session is None:
+            program = preparation.with_outputs(self._program, wanted)
+            session = self._derived(program)
+            with self._lock:
+                self._fetching[wanted] = session
+                if len(self._fetching) > _OVERRIDING_KEPT:
+                    self._fetching.popitem(last=False)
+        results = session._watched_run(values, run_options)
+        return _picked(results, [wanted.index(position) for position in chosen or ()])
+
+    def _run_and_call(
+        self,
+        output_names: Sequence[str] | None,
+        feed: Mapping[str, object],
+        callback: Callback,
+        user_data: object,
+        run_options: RunOptions | None,
+    ) -> None:
+        results, text = [], ""
+        try:
+            results = self.run(output_names, feed, run_options)
+        except PyFlameRTError as error:
+            text = error.message
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+        try:
+            callback(results, user_data, text)
+        except Exception as error:
+            logs.log(3, self._options.log_severity_level, "the callback of run_async: %r", error)
+
+    def _executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(thread_name_prefix="run_async")
+            return self._pool
 
     def _session_overriding(self, feed: object) -> InferenceSession | None:
         """The session whose inputs are also the constants that a feed overrides, if it does."""
@@ -246,10 +474,11 @@ class InferenceSession:
             return found
         with self._reading:
             if (found := self._kept_overriding(names)) is None:
-                program = compiler.load(self._source, initializers_as_inputs=names)
-                options = copy(self._options)
-                options.optimized_model_filepath = ""
-                found = InferenceSession(Graph.of_program(program), options)
+                try:
+                    program = compiler.load(self._source, initializers_as_inputs=names)
+                    found = self._derived(program)
+                except PyFlameRTError as error:
+                    raise with_status(error) from error.__cause__
                 with self._lock:
                     self._overriding[names] = found
                     if len(self._overriding) > _OVERRIDING_KEPT:
@@ -262,166 +491,31 @@ class InferenceSession:
                 self._overriding.move_to_end(names)
             return self._overriding.get(names)
 
-    def _optimize(self) -> ModuleOp:
-        options, module = self._options, self._program.module.clone()
-        text = compiler.optimization_pipeline(options.optimization_level, options.skip_passes)
-        with narrating(module, options.verbose_optimization) as narrator:
-            pipelines.run(
-                self._program.ctx,
-                module,
-                pipelines.parse(text),
-                narrator,
-                verify=True,
-                verify_each=options.validate_after_pass,
-            )
-        if path := os.fspath(options.optimized_model_filepath):
-            module_files.save(module, path)
-        return module
-
-    def _compile(self, pipeline: str) -> CompiledModel:
-        return compiler.compile_module(
-            self._optimized,
-            self._program.ctx,
-            "numpy",
-            pipeline,
-            verify_each=self._options.validate_after_pass,
-        )
+    def _derived(self, program: Program) -> InferenceSession:
+        """A session of another form of the model, with the same options."""
+        options = copy(self._options)
+        options.optimized_model_filepath = ""
+        options.enable_profiling = False
+        names, settings = list(self._providers), list(self._providers.values())
+        session = InferenceSession(Graph.of_program(program), options, names, settings)
+        session._recorder = self._recorder
+        return session
 
     def _pipeline_of(self, plan: CompiledModel) -> str:
-        level, skip = self._options.optimization_level, self._options.skip_passes
-        return compiler.join(compiler.optimization_pipeline(level, skip), plan.pipeline)
-
-    def _plan_for(self, shapes: Shapes, *, count: bool) -> CompiledModel:
-        if self._static:
-            return self._plan
-        with self._lock:
-            if (plan := self._specialized.get(shapes)) is not None:
-                self._specialized.move_to_end(shapes)
-                return plan
-            if not count or not self._comes_back(shapes):
-                return self._plan
-        # Nobody waits for the compiler but who started it: the dynamic plan takes any shapes.
-        if not self._compiling.acquire(blocking=False):
-            return self._plan
-        try:
-            return self._specialized.get(shapes) or self._specialize(shapes)
-        finally:
-            self._compiling.release()
-
-    def _comes_back(self, shapes: Shapes) -> bool:
-        """Count a run of a signature; whether it has come often enough to be specialised."""
-        needed = self._options.specialize_after
-        if needed == 0:
-            return False
-        self._seen[shapes] = self._seen.pop(shapes, 0) + 1
-        if len(self._seen) > _COUNTED_SIGNATURES:
-            self._seen.popitem(last=False)
-        return self._seen[shapes] >= needed
-
-    def _specialize(self, shapes: Shapes) -> CompiledModel:
-        try:
-            level, skip = self._options.optimization_level, self._options.skip_passes
-            plan = self._compile(
-                compiler.specialization_pipeline(self._plan.inputs, shapes, level, skip)
-            )
-        except PyFlameRTError:
-            # Shapes that do not fit each other: the run fails, or not, as it did the first time.
-            with self._lock:
-                self._postpone(shapes)
-            return self._plan
-        with self._lock:
-            self._specialized[shapes] = plan
-            if len(self._specialized) > self._options.max_specialized_plans:
-                dropped, _ = self._specialized.popitem(last=False)
-                self._postpone(dropped)
-        return plan
-
-    def _postpone(self, shapes: Shapes) -> None:
-        self._seen[shapes] = -_POSTPONED * self._options.specialize_after
-
-    def _output_indices(self, output_names: Sequence[str] | None) -> list[int] | None:
-        if output_names is None:
-            return None
-        if isinstance(output_names, str):
-            raise InputError(
-                f'output_names must be a list of names, got the string "{output_names}"',
-                hint=f'pass ["{output_names}"]',
-            )
-        known = [spec.name for spec in self._plan.outputs]
-        names = list(output_names)
-        for name in names:
-            if name not in known:
-                raise InputError(
-                    f'there is no output "{name}"', hint=f"outputs are {', '.join(known)}"
-                )
-        return [known.index(name) for name in names] or None
+        level = preparation.level_pipeline(self._options, tuple(self._providers))
+        return compiler.join(self._prefix, level, plan.pipeline)
 
 
-def _shapes(values: Sequence[Any]) -> Shapes:
-    """What decides on which plan values run; containers do not."""
-    return tuple(getattr(value, "shape", ()) for value in values)
+def _picked(results: list[Any], chosen: Sequence[int] | None) -> list[Any]:
+    """The chosen results, a copy of what is chosen again."""
+    if chosen is None:
+        return results
+    return [deepcopy(results[i]) if i in chosen[:k] else results[i] for k, i in enumerate(chosen)]
 
 
-def _load(source: object) -> Program:
-    if isinstance(source, Graph):
-        return source.program()
-    if isinstance(source, str | os.PathLike | bytes):
-        return compiler.load(cast("str | os.PathLike[str] | bytes", source))
-    raise InputError(
-        f"cannot load a model from {type(source).__name__}",
-        hint="give a path, an ONNX model's bytes, or a Graph",
-    )
-
-
-def _lasting(source: object) -> str | bytes | None:
-    """What an ONNX model can be read from again, wherever the process has gone meanwhile."""
-    if isinstance(source, bytes):
-        return source
-    if isinstance(source, str | os.PathLike):
-        path = Path(cast("str | os.PathLike[str]", source))
-        return str(path.absolute()) if path.suffix.lower() in (".onnx", ".onnxtxt") else None
-    return None
-
-
-def _check_providers(providers: Sequence[str | tuple[str, dict[str, Any]]]) -> None:
-    if isinstance(providers, str):
-        raise ValidationError(
-            f'providers must be a list of names, got the string "{providers}"',
-            where="InferenceSession",
-            hint=f'pass ["{providers}"]',
+def _require_source(source: object) -> None:
+    if not isinstance(source, str | os.PathLike | bytes | Graph):
+        raise ArgumentTypeError(
+            f"Unable to load from type '{type(source)}'",
+            hint="give a path, a model's bytes, or a Graph",
         )
-    names = [entry if isinstance(entry, str) else entry[0] for entry in providers]
-    for name in names:
-        if name not in PROVIDERS:
-            warnings.warn(
-                f"Specified provider '{name}' is not in available provider names. "
-                f"Available providers: '{', '.join(PROVIDERS)}'",
-                UserWarning,
-                stacklevel=3,
-            )
-
-
-def _metadata(module: ModuleOp) -> ModelMetadata:
-    attr = module.attributes.get("pfrt.model")
-    if not isinstance(attr, DictionaryAttr):
-        return ModelMetadata()
-
-    def text(key: str) -> str:
-        value = attr.data.get(key)
-        return value.data if isinstance(value, StringAttr) else ""
-
-    version = attr.data.get("version")
-    custom = attr.data.get("custom_metadata")
-    entries = custom.data.items() if isinstance(custom, DictionaryAttr) else ()
-    return ModelMetadata(
-        producer_name=text("producer_name"),
-        graph_name=text("graph_name"),
-        domain=text("domain"),
-        description=text("description"),
-        graph_description=text("graph_description"),
-        version=version.value.data if isinstance(version, IntegerAttr) else 0,
-        custom_metadata_map={
-            key: value.data for key, value in entries if isinstance(value, StringAttr)
-        },
-        producer_version=text("producer_version"),
-    )

@@ -13,9 +13,12 @@ from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from xdsl.context import Context
+from xdsl.ir import Dialect
 from xdsl.universe import XDSL_UNIVERSE, Universe
 
+from pyflame_rt.dialects.custom import registry
 from pyflame_rt.errors import PyFlameRTError
+from pyflame_rt.registrations import Registry, note
 
 T = TypeVar("T")
 
@@ -43,6 +46,7 @@ _PASSES = {
         "pyflame_rt.passes.fusion.pfrt_merge_projections:PfrtMergeProjectionsPass"
     ),
     "pfrt-optimize": "pyflame_rt.passes.cleanup.pfrt_optimize:PfrtOptimizePass",
+    "pfrt-outline": "pyflame_rt.passes.partitioning.pfrt_outline:PfrtOutlinePass",
     "pfrt-recognize-activations": (
         "pyflame_rt.passes.fusion.pfrt_recognize_activations:PfrtRecognizeActivationsPass"
     ),
@@ -74,7 +78,12 @@ _PASSES = {
 }
 _TARGETS = {
     "dot": "pyflame_rt.dot:DotTarget",
+    "onnx": "pyflame_rt.binary_targets:OnnxTarget",
+    "pfm": "pyflame_rt.binary_targets:PfmTarget",
 }
+
+
+_EXTENSIONS: Registry[Universe] = Registry("universe")
 
 
 def _load(reference: str) -> Any:
@@ -118,6 +127,7 @@ def multiverse() -> Universe:
             raise PyFlameRTError("its entry point is not an xdsl Universe", where=where)
         if universe not in universes.values():
             universes[plugin.name] = universe
+    universes |= zip(_EXTENSIONS.names(), _EXTENSIONS.values(), strict=True)
     return Universe(
         all_dialects=_merge({n: u.all_dialects for n, u in universes.items()}),
         all_passes=_merge({n: u.all_passes for n, u in universes.items()}),
@@ -126,11 +136,39 @@ def multiverse() -> Universe:
 
 
 def make_context(*, allow_unregistered: bool = False) -> Context:
-    """A Context with every dialect of the multiverse registered, each loaded at its first use."""
+    """A Context with every dialect there is registered, each loaded at its first use."""
     ctx = Context(allow_unregistered=allow_unregistered)
-    for name, factory in multiverse().all_dialects.items():
+    for name, factory in all_dialects().items():
         ctx.register_dialect(name, factory)
     return ctx
+
+
+def all_dialects() -> dict[str, Callable[[], Dialect]]:
+    """The dialects of the multiverse, and those of the custom operators registered now."""
+    return {**multiverse().all_dialects, **registry.dialects()}
+
+
+def extend(universe: Universe) -> None:
+    """Add dialects, passes and targets while the program runs, until `_retract` or its end.
+
+    Raises PyFlameRTError when one of their names is taken.
+    """
+    name = f"plugin {len(_EXTENSIONS) + 1}"
+    while name in _EXTENSIONS:
+        name += "'"
+    _EXTENSIONS.add(name, universe)
+    multiverse.cache_clear()
+    try:
+        multiverse()
+    except PyFlameRTError:
+        _retract(name)
+        raise
+    note(lambda: _retract(name))
+
+
+def _retract(name: str) -> None:
+    _EXTENSIONS.remove(name)
+    multiverse.cache_clear()
 
 
 def _merge(tables: Mapping[str, Mapping[str, T]]) -> dict[str, T]:

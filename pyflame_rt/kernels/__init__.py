@@ -12,7 +12,12 @@ from functools import cache
 from importlib import import_module
 from typing import Any, TypeAlias
 
+from pyflame_rt.registrations import Registry
+
 Kernel: TypeAlias = Callable[..., Any]
+
+REGISTERED: Registry[Kernel] = Registry("kernel")
+"""Kernels of operators that programs define, by their ops' full names."""
 
 FAMILIES = (
     "activation",
@@ -54,3 +59,8 @@ def table() -> dict[str, Kernel]:
         for name in module.__all__:
             kernels[name.rstrip("_")] = getattr(module, name)
     return kernels
+
+
+def find(name: str) -> Kernel | None:
+    """The kernel of an op: by its name without `pfrt.`, or by the full name in another dialect."""
+    return table().get(name) or REGISTERED.get(name)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pyflame_rt.kernels.numerics import rounding_once, widened
 from pyflame_rt.kernels.shape import axes_of
-from pyflame_rt.kernels.sizes import check_size, one_number, zero
+from pyflame_rt.kernels.sizes import OutOfRangeError, check_size, one_number, zero
 
 Array = npt.NDArray[Any]
 
@@ -49,7 +49,7 @@ def _inside(indices: Array, dim: int) -> Array:
     outside = (indices < -dim) | (indices >= dim)
     if np.any(outside):
         first = int(indices[outside].reshape(-1)[0])
-        raise ValueError(f"index {first} is outside a dimension of {dim} elements")
+        raise OutOfRangeError(f"index {first} is outside a dimension of {dim} elements")
     wide = indices.astype(np.int64)
     return np.where(wide < 0, wide + dim, wide)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyflame_rt.kernels.shape import axes_of
-from pyflame_rt.kernels.sizes import one_number
+from pyflame_rt.kernels.sizes import OutOfRangeError, one_number
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -61,7 +61,7 @@ def _position(position: Array, length: int, most: int) -> int:
     """A position from the front. Raises ValueError outside of -length..most."""
     at = int(one_number(position, "a position must hold one element"))
     if not -length <= at <= most:
-        raise ValueError(f"position {at} is outside of the sequence of {length}")
+        raise OutOfRangeError(f"position {at} is outside of the sequence of {length}")
     return at + length if at < 0 else at
 
 

@@ -9,7 +9,13 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from pyflame_rt.kernels.sizes import check_size, integers, optional_integers, zero
+from pyflame_rt.kernels.sizes import (
+    OutOfRangeError,
+    check_size,
+    integers,
+    optional_integers,
+    zero,
+)
 
 Array = npt.NDArray[Any]
 Ints = tuple[int, ...]
@@ -278,7 +284,7 @@ def gather(x: Array, indices: Array, *, axis: int = 0) -> Array:
     outside = (indices < -dim) | (indices >= dim)
     if np.any(outside):
         first = int(indices[outside].reshape(-1)[0])
-        raise ValueError(f"index {first} is outside a dimension of {dim} elements")
+        raise OutOfRangeError(f"index {first} is outside a dimension of {dim} elements")
     check_size([*x.shape[:along], *indices.shape, *x.shape[along + 1 :]], x.dtype)
     if not x.flags.aligned:
         # np.take would first copy all of x; weights lie in a file as they may.

@@ -19,6 +19,10 @@ and 64 GiB on 23,000, and images of a few GiB. A far higher limit guards nothing
 memory that they do not have, and end the process that writes to it."""
 
 
+class OutOfRangeError(ValueError, IndexError):
+    """A value that counts elements points outside of them."""
+
+
 def check_size(shape: Sequence[int], dtype: np.dtype[Any]) -> None:
     """Raise ValueError unless a tensor of that shape (of Python ints) can exist."""
     if any(dim < 0 for dim in shape):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
+import numpy.typing as npt
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -40,6 +41,7 @@ from pyflame_rt.frontends.onnx.support import require_supported
 from pyflame_rt.frontends.onnx.tensors import TensorProto, TensorReader
 from pyflame_rt.frontends.onnx.text import quoted
 from pyflame_rt.frontends.onnx.value_types import value_type
+from pyflame_rt.limits import DEFAULT_LIMITS, Limits
 
 
 def import_onnx(
@@ -47,17 +49,23 @@ def import_onnx(
     *,
     name: str | None = None,
     initializers_as_inputs: bool | Collection[str] = False,
+    initializers: Mapping[str, npt.NDArray[Any]] | None = None,
+    base_directory: str | os.PathLike[str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> ModuleOp:
     """The `pfrt` module of an ONNX model: a path (`.onnx`, `.onnxtxt`) or the bytes of an `.onnx`.
 
     `name` stands for the file's name in locations and messages. Weights are views of the mapped
     file. Initializers that are also inputs of the graph, which may be overridden from IR version 4
     on, become constants; with `initializers_as_inputs` all of them, or those named, become
-    arguments, and what the file holds their `pfrt.default`.
+    arguments, and what the file holds their `pfrt.default`. `initializers` are the arrays of those
+    that the model only declares.
+    External data is read from `base_directory`, the file's folder unless given; bytes without one
+    cannot have any. No link is followed there, and no file used that has another name as well.
     Raises ModelNotFoundError, InvalidModelError, and UnsupportedOperatorError, which lists every
     operator that cannot be imported.
     """
-    loaded = load(source, name)
+    loaded = load(source, name, base_directory=base_directory, limits=limits)
     model = inline_functions(loaded.model)
     require_supported(model)
     overridable = [value.name for value in _overridable(model)]
@@ -71,7 +79,7 @@ def import_onnx(
             where=model.file,
             hint=f"those are {', '.join(overridable) or 'none'}",
         )
-    return _Importer(model, loaded.tensors, arguments).module()
+    return _Importer(model, loaded.tensors, arguments, initializers or {}).module()
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,8 @@ class _Importer:
     tensors: TensorReader
     overridden: frozenset[str] = frozenset()
     """Initializers that become arguments."""
+    given: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict[str, "npt.NDArray[Any]"])
+    """Arrays of initializers that are not in the model."""
 
     @property
     def file(self) -> str:
@@ -160,7 +170,9 @@ class _Importer:
 
     def _initializer(self, name: str, initializer: Initializer) -> Constant:
         where = f"{self.file}: initializer {quoted(name)}"
-        if isinstance(initializer, TensorProto):
+        if name in self.given:
+            array = self.given[name]
+        elif isinstance(initializer, TensorProto):
             array = self.tensors.array(initializer, where)
         else:
             array = self.tensors.sparse(initializer, where)

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import onnx.defs
 
+from pyflame_rt.frontends.onnx.custom import custom_rule
 from pyflame_rt.frontends.onnx.model import Node
 from pyflame_rt.frontends.onnx.rules import Rule
 
@@ -61,6 +62,8 @@ def rule_for(node: Node) -> Rule:
     """The rule of a node's operator and opset; one with nothing but `why` when there is none."""
     known = rules().get((node.domain, node.op_type))
     if known is None:
+        if (rule := custom_rule(node)) is not None:
+            return rule
         # Another domain's operators are only known to whoever made them.
         exists = bool(node.domain) or onnx.defs.has(node.op_type)
         return Rule(node.op_type, 0, why="not implemented" if exists else "no such operator")

@@ -1,0 +1,169 @@
+"""The plans of a session: one for all shapes, and one each for signatures that come back."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol, TypeAlias
+
+from pyflame_rt import compiler, logs
+from pyflame_rt.compiler import CompiledModel
+from pyflame_rt.errors import PyFlameRTError
+from pyflame_rt.options import SessionOptions
+
+Shapes: TypeAlias = tuple[tuple[int, ...], ...]
+
+_COUNTED = 256
+"""For how many signatures runs are counted."""
+
+
+class Compile(Protocol):
+    """Makes a plan of the optimised model by further passes."""
+
+    def __call__(self, pipeline: str) -> CompiledModel:
+        """Raises PyFlameRTError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The shapes that inputs had in some runs.
+
+    `runs` is how many, `specialized` whether there is a plan for them now.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    runs: int
+    specialized: bool
+
+
+class _Count:
+    """Runs of one signature: all, and those not too far from each other."""
+
+    __slots__ = ("failed", "recent", "runs", "shapes", "special")
+
+    def __init__(self, shapes: Shapes | None = None) -> None:
+        self.shapes = shapes
+        self.runs = 0
+        self.recent = 0
+        self.special = False
+        """Whether the last of them was on the plan for this signature."""
+        self.failed = False
+
+
+class Plans:
+    """Which plan runs an input signature.
+
+    A new signature runs on the dynamic plan. One that has come back often enough, with no more
+    others in between than plans are kept, is compiled by a thread of its own; runs go on using the
+    dynamic plan until it is done. So a signature that changes in every step, as that of a growing
+    cache, never meets the compiler, and no run waits for it.
+    """
+
+    def __init__(self, compile_plan: Compile, options: SessionOptions):
+        self._compile = compile_plan
+        self._options = options
+        self.dynamic = compile_plan("")
+        self.is_static = all(spec.is_static for spec in self.dynamic.inputs)
+        self._special: OrderedDict[Shapes, CompiledModel] = OrderedDict()
+        self._counts: OrderedDict[Shapes, _Count] = OrderedDict()
+        self._last = _Count()
+        self._lock = threading.Lock()
+        self._worker: threading.Thread | None = None
+
+    def find(self, values: Sequence[Any]) -> CompiledModel:
+        """The plan of the last run on values of these shapes, as long as it is kept."""
+        shapes = _shapes(values)
+        with self._lock:
+            count = self._counts.get(shapes)
+            if count is not None and not count.special:
+                return self.dynamic
+            return self._special.get(shapes, self.dynamic)
+
+    def take(self, values: Sequence[Any]) -> CompiledModel:
+        """The plan for a run on these values, which is counted where there may be several plans."""
+        if self.is_static:
+            return self.dynamic
+        shapes = _shapes(values)
+        with self._lock:
+            count = self._last
+            if count.shapes == shapes:
+                count.recent += 1
+            else:
+                count = self._last = self._count(shapes)
+            count.runs += 1
+            plan = self._special.get(shapes)
+            if plan is not None:
+                count.special = True
+                self._special.move_to_end(shapes)
+                return plan
+            count.special = False
+            if count.recent >= self._options.specialize_after and self._may_specialize(count):
+                self._worker = threading.Thread(
+                    target=self._specialize, args=(shapes,), name="specialize", daemon=True
+                )
+                self._worker.start()
+        return self.dynamic
+
+    def signatures(self) -> list[Signature]:
+        """The signatures of the last runs, the latest first."""
+        names = [spec.name for spec in self.dynamic.inputs]
+        with self._lock:
+            return [
+                Signature(
+                    dict(zip(names, shapes, strict=True)), count.runs, shapes in self._special
+                )
+                for shapes, count in reversed(self._counts.items())
+            ]
+
+    def settle(self) -> None:
+        """Wait until no plan is being made."""
+        worker = self._worker
+        if worker is not None:
+            worker.join()
+
+    def _count(self, shapes: Shapes) -> _Count:
+        """The count of a signature other than the last run's."""
+        near = shapes in islice(reversed(self._counts), self._options.max_specialized_plans)
+        count = self._counts.pop(shapes, None) or _Count(shapes)
+        count.recent = count.recent + 1 if near else 1
+        self._counts[shapes] = count
+        if len(self._counts) > _COUNTED:
+            self._counts.popitem(last=False)
+        return count
+
+    def _may_specialize(self, count: _Count) -> bool:
+        wanted = self._options.specialize_after > 0
+        return wanted and not count.failed and self._worker is None
+
+    def _specialize(self, shapes: Shapes) -> None:
+        options = self._options
+        plan = None
+        try:
+            pipeline = compiler.specialization_pipeline(
+                self.dynamic.inputs, shapes, options.optimization_level, options.skip_passes
+            )
+            plan = self._compile(pipeline)
+        except PyFlameRTError as error:
+            # Shapes that do not fit each other: the run fails, or not, as it did the first time.
+            logs.log(1, options.log_severity_level, "no plan for %s: %s", shapes, error)
+        finally:
+            with self._lock:
+                self._keep(shapes, plan)
+
+    def _keep(self, shapes: Shapes, plan: CompiledModel | None) -> None:
+        self._worker = None
+        if plan is not None:
+            self._special[shapes] = plan
+            while len(self._special) > self._options.max_specialized_plans:
+                self._special.popitem(last=False)
+        elif shapes in self._counts:
+            self._counts[shapes].failed = True
+
+
+def _shapes(values: Sequence[Any]) -> Shapes:
+    """What decides on which plan values run; containers do not."""
+    return tuple([getattr(value, "shape", ()) for value in values])
