@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, ClassVar, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import numpy.typing as npt
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block
+from xdsl.ir import Block, Operation
 
+from pyflame_rt.backends.watching import Step, Watch
+from pyflame_rt.dialects.operator_names import operator_type
+from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.errors import BackendError
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -30,38 +31,90 @@ class Executable(ABC):
         inputs, weights, or what another run returns. Raises BackendError naming the op.
         """
 
+    def run_watched(self, inputs: Sequence[Array], watch: Watch) -> list[Array]:
+        """As `run`, with `watch` told of every step, and able to end the run.
 
-@dataclass(frozen=True)
+        Where a backend has no steps to tell of, the run is one.
+        """
+        results: list[Array] = []
+        step = Step("run", "", "", {}, lambda: inputs, lambda: results)
+        watch.enter(step)
+        results.extend(self.run(inputs))
+        watch.leave(step)
+        return results
+
+
 class Backend(ABC):
-    """A target that executes modules."""
+    """A target that executes modules, or the parts of them that it supports.
+
+    One that says by `supports_op` or `supports` what it runs gets functions of such ops only, and
+    NumPy runs the rest; one that does not gets whole modules.
+    """
 
     name: ClassVar[str]
-    pipeline: ClassVar[str]
+    device_type: ClassVar[str] = "cpu"
+    """The kind of device: "cpu", "wse", "cuda" or a name of its own."""
+    pipeline: ClassVar[str] = ""
     """The passes that lower optimised pfrt to what `compile` takes; "" when that is pfrt."""
+    optimization_level: ClassVar[int] = 1
+    """The highest level of optimisation whose ops it knows: levels 2 and 3 fuse ops."""
+
+    def lowering(self, level: int) -> str:
+        """The passes that lower a module of an optimisation level: `pipeline`, unless overridden."""
+        return self.pipeline
+
+    def initialize(self, options: Mapping[str, str]) -> bool:
+        """Make the device ready; False, or an exception, when that is impossible."""
+        return True
+
+    def shutdown(self) -> None:  # noqa: B027
+        """Give the device back. Nothing is asked of the backend afterwards."""
+
+    def supports_op(self, op_type: str) -> bool:
+        """Whether it runs an operator: `Conv`, `FusedConvRelu`, `custom::MyGELU`."""
+        return True
+
+    def supports(self, op: Operation) -> bool:
+        """Whether it runs an op, of which it may ask attributes and types. By its operator type
+        unless overridden."""
+        return isinstance(op, PfrtOp) and self.supports_op(operator_type(op))
+
+    def supported_ops(self) -> list[str]:
+        """The operators it runs, if it can list them."""
+        return []
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it runs parts of modules, and leaves to NumPy what it does not support."""
+        kind = type(self)
+        return kind.supports_op is not Backend.supports_op or kind.supports is not Backend.supports
 
     @abstractmethod
     def compile(self, module: ModuleOp, function: str = "main") -> Executable:
         """Prepare a function of a lowered module for execution. Raises BackendError."""
 
+    def compile_host(
+        self, module: ModuleOp, function: str, parts: Mapping[str, Executable]
+    ) -> Executable:
+        """As `compile`, of a module with calls of functions that other backends have compiled.
 
-_BACKENDS = {
-    "numpy": "pyflame_rt.backends.numpy_backend:NumpyBackend",
-    "reference": "pyflame_rt.backends.reference:ReferenceBackend",
-}
+        Raises BackendError when it cannot call them.
+        """
+        raise BackendError(f"the {self.name} backend cannot call parts on other backends")
 
 
 def backend_names() -> tuple[str, ...]:
-    """The names of the backends."""
-    return tuple(_BACKENDS)
+    """The names of the backends of PyFlameRT itself."""
+    from pyflame_rt.backends import registry
+
+    return registry.backend_names()
 
 
-def get_backend(name: str) -> Backend:
+def get_backend(name: str, options: Mapping[str, str] | None = None) -> Backend:
     """The backend of that name; its code is imported now. Raises BackendError when unknown."""
-    if name not in _BACKENDS:
-        raise BackendError(f'there is no backend "{name}"', hint=f"use {' or '.join(_BACKENDS)}")
-    module, _, attribute = _BACKENDS[name].partition(":")
-    factory = cast("type[Backend]", getattr(import_module(module), attribute))
-    return factory()
+    from pyflame_rt.backends import registry
+
+    return registry.get_backend(name, options)
 
 
 def find_function(module: ModuleOp, name: str) -> func.FuncOp:

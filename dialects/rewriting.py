@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, PatternRewriterListener
 from xdsl.utils.exceptions import VerifyException
 
+from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.errors import PassFailed
 
@@ -57,8 +58,10 @@ def carrying_listener() -> PatternRewriterListener:
 def describe(op: Operation) -> str:
     """An op for an error message: `pfrt.conv "conv1_out" (node "conv1", model.onnx:12)`."""
     text = op.name
-    if isinstance(op, PfrtOp) and op.names is not None:
-        text += " " + ", ".join(f'"{name}"' for name in op.names.data if name)
+    # Looked up, as the op may be one whose names are invalid.
+    names = op.properties.get("names")
+    if isinstance(op, PfrtOp) and isinstance(names, NamesAttr):
+        text += " " + ", ".join(f'"{name}"' for name in names.data if name)
     place = location_text(op)
     return f"{text} ({place})" if place else text
 

@@ -9,12 +9,14 @@ op runs and its result is copied.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from pyflame_rt.backends.numpy_backend import packing
+from pyflame_rt.backends.numpy_backend.blocks import BLOCK, Bindable, Blockwise, Rooms
 from pyflame_rt.backends.numpy_backend.program import Constant, Invoke
 from pyflame_rt.backends.runtime import Array, ArrayType
 
@@ -24,12 +26,13 @@ Function: TypeAlias = Callable[..., object]
 
 @dataclass(frozen=True)
 class Call:
-    """A call with `into` buffers; all its shapes are static."""
+    """A call with `into` buffers, all of whose shapes are static, unless it owns its results."""
 
     invoke: Invoke
     input_types: tuple[ArrayType | None, ...]
     into_types: tuple[ArrayType, ...]
     scratch_types: tuple[ArrayType, ...]
+    rooms: Rooms
 
     @property
     def params(self) -> dict[str, Any]:
@@ -66,9 +69,27 @@ class Call:
         assert isinstance(ref, Constant)
         return ref.array
 
-    def packed(self, key: str, make: Callable[[], Array]) -> Array:
+    def packed(self, key: Hashable, make: Callable[[], Array]) -> Array:
         """What `make` derives from constants; done once for all frames."""
         return self.invoke.packed(key, make)
+
+    def pack(self, index: int, key: Hashable, make: Callable[[Array], Array]) -> Array:
+        """What `make` derives from a constant input; done once for all plans that use it."""
+        ref = self.invoke.inputs[index]
+        assert isinstance(ref, Constant)
+        return self.invoke.packed(
+            (index, key), lambda: packing.packed(ref.packs, ref.array, key, make)
+        )
+
+    def blockwise(
+        self, function: Callable[..., object], temporaries: int = 0, *constants: Array
+    ) -> Blockwise:
+        """A function of operands and result, applied stretch by stretch (see `Blockwise`).
+
+        It gets so many temporaries after them, and then stretches of constants of `BLOCK` bytes.
+        """
+        held = (self.rooms.get(index, self.dtype) for index in range(temporaries))
+        return Blockwise(function, (*held, *constants), BLOCK // self.dtype.itemsize)
 
     def in_layout(self, layout: str) -> bool:
         """Whether the data lies so; where the op says nothing, it is "nchw"."""
@@ -82,9 +103,16 @@ class Call:
     def computes(self, kinds: str = "f") -> bool:
         """Whether NumPy computes in the one element type of this call as it is: f32, f64, and
         integers when `kinds` has them. Narrow floats need kernels, which round once."""
-        dtype = self.dtype
-        native = dtype.kind in kinds and (dtype.kind != "f" or dtype.itemsize in (4, 8))
-        return native and self.one_dtype()
+        return _is_native(self.dtype, kinds) and self.one_dtype()
+
+    def computes_all(self, kinds: Sequence[ArrayType]) -> bool:
+        """Whether the results and these inputs hold f32, or all f64."""
+        dtypes = {kind.dtype for kind in (*kinds, *self.into_types)}
+        return len(dtypes) == 1 and _is_native(self.dtype, "f")
+
+
+def _is_native(dtype: np.dtype[Any], kinds: str) -> bool:
+    return dtype.kind in kinds and (dtype.kind != "f" or dtype.itemsize in (4, 8))
 
 
 @dataclass(frozen=True)
@@ -121,7 +149,7 @@ class BoundCall(Call):
 
 
 @dataclass(frozen=True)
-class Into:
+class Into(Bindable):
     """A binary ufunc that is called with its output by keyword, as NumPy 2.4 wants it of `maximum`
     and `minimum`; `second` is its second operand unless the call has one.
 
@@ -131,14 +159,16 @@ class Into:
     ufunc: np.ufunc
     second: Array | None = None
 
-    def __call__(self, a: Array, *rest: Array) -> None:
+    def __call__(self, *arrays: Array) -> None:
+        a, *rest = arrays
         if self.second is None:
             self.ufunc(a, rest[0], out=rest[1])
         else:
             self.ufunc(a, self.second, out=rest[0])
 
-    def on(self, a: Array, *rest: Array) -> Run:
+    def on(self, *arrays: Array) -> Run:
         """The call on these arrays."""
+        a, *rest = arrays
         ufunc, b, out = self.ufunc, rest[0] if self.second is None else self.second, rest[-1]
 
         def run() -> None:
@@ -158,31 +188,35 @@ class Implementation:
     arity: int = 0
     """At least as many inputs are passed: trailing optional ones that a call omits are None."""
 
+    raw: frozenset[int] = frozenset()
+    """Inputs that it takes as they are if they are constants, to pack them itself."""
+
+    own: Callable[[Call], Function | None] | None = None
+    """Prepares a function of the inputs that returns what it makes, for calls whose shapes are known
+    at run time only; its types may lack them. None: the kernel does."""
+
 
 def late(
-    name: str, prepare: Callable[[Call], Function | None], *params: str, arity: int = 0
+    name: str,
+    prepare: Callable[[Call], Function | None],
+    *params: str,
+    arity: int = 0,
+    raw: Sequence[int] = (),
+    own: Callable[[Call], Function | None] | None = None,
 ) -> Implementation:
     """An implementation that takes its buffers at call time."""
-    return Implementation(name, True, prepare, frozenset(params), arity)
+    return Implementation(name, True, prepare, frozenset(params), arity, frozenset(raw), own)
 
 
-def bound(name: str, prepare: Callable[[BoundCall], Run | None], *params: str) -> Implementation:
+def bound(
+    name: str,
+    prepare: Callable[[BoundCall], Run | None],
+    *params: str,
+    raw: Sequence[int] = (),
+) -> Implementation:
     """An implementation that is bound to its buffers."""
-    return Implementation(name, False, prepare, frozenset(params))
+    return Implementation(name, False, prepare, frozenset(params), raw=frozenset(raw))
 
 
 def by_kernel(call: Call) -> None:
     """The answer of an algorithm for which this backend has nothing better than the kernel."""
-
-
-def sequence(runs: Sequence[Run]) -> Run:
-    """One step that does several."""
-    if len(runs) == 1:
-        return runs[0]
-    steps = tuple(runs)
-
-    def run() -> None:
-        for step in steps:
-            step()
-
-    return run

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 from xdsl.dialects import func
 from xdsl.ir import Block, Operation, SSAValue
 
-from pyflame_rt.backends.base import callee_of, only_block
+from pyflame_rt.backends.base import Executable, callee_of, only_block
 from pyflame_rt.backends.numpy_backend.program import (
     Body,
     Branch,
     Constant,
+    External,
     Instruction,
     Invoke,
     Loop,
     New,
+    Part,
     Program,
     Ref,
     Release,
@@ -33,16 +37,17 @@ from pyflame_rt.dialects.rewriting import describe, location_text
 from pyflame_rt.errors import BackendError
 
 
-def decode(function: func.FuncOp) -> Program:
-    """The program of a function of plan IR.
+def decode(function: func.FuncOp, parts: Mapping[str, Executable] | None = None) -> Program:
+    """The program of a function of plan IR; `parts` are functions compiled elsewhere, by name.
 
     Raises BackendError for an op that is no plan, MissingWeightsError for absent values.
     """
-    return _Decoder().program(function)
+    return _Decoder(parts or {}).program(function)
 
 
 class _Decoder:
-    def __init__(self) -> None:
+    def __init__(self, parts: Mapping[str, Executable]) -> None:
+        self._parts = parts
         self._refs: dict[SSAValue, Ref] = {}
         self._storages: list[int] = []
         self._slots = 0
@@ -91,12 +96,17 @@ class _Decoder:
                 return New(self._slot(op.buffer), describe(op))
             case plan.ReshapeOp():
                 return self._reshape(op)
+            case plan.PartOp():
+                return self._part(op)
             case plan.CallOp():
                 return self._invoke(op)
             case plan.IfOp():
                 return self._branch(op)
             case plan.LoopOp():
                 return self._loop(op)
+            case func.CallOp() if part := self._parts.get(op.callee.root_reference.data):
+                inputs, owned = self._all(op.arguments), self._new_slots(op.results)
+                return External(inputs, owned, part.run, describe(op))
             case func.CallOp():
                 arguments, body = self._function(callee_of(op, self._callers))
                 inputs, owned = self._all(op.arguments), self._new_slots(op.results)
@@ -123,12 +133,36 @@ class _Decoder:
     def _reshape(self, op: plan.ReshapeOp) -> Instruction | None:
         kind = ArrayType.of(op.result.type)
         match self._refs[op.source]:
-            case Constant(array):
-                self._refs[op.result] = Constant(array.reshape(kind.static_shape))
-            case View(storage, offset, _):
+            case Constant(array, packs):
+                self._refs[op.result] = Constant(array.reshape(kind.static_shape), packs)
+            case View(storage, offset, _, None):
                 self._refs[op.result] = View(storage, offset, kind)
+            case View():
+                raise BackendError("reshapes what does not lie together", where=describe(op))
             case Slot() as source:
                 return Reshape(source, self._slot(op.result))
+        return None
+
+    def _part(self, op: plan.PartOp) -> Instruction | None:
+        kind, index = ArrayType.of(op.result.type), op.index
+        match self._refs[op.source]:
+            case Constant(array):
+                self._refs[op.result] = Constant(np.ascontiguousarray(array[index]))
+            case View(storage, offset, whole, None) if op.is_contiguous:
+                first = [part.start for part in index]
+                place = (
+                    int(np.ravel_multi_index(first, whole.static_shape))
+                    if math.prod(kind.static_shape)
+                    else 0
+                )
+                place = offset + place * kind.dtype.itemsize
+                self._refs[op.result] = View(storage, place, kind)
+            case View(storage, offset, whole, None):
+                self._refs[op.result] = View(storage, offset, kind, index, whole.static_shape)
+            case View():
+                raise BackendError("takes a part of a part", where=describe(op))
+            case Slot() as source:
+                return Part(source, self._slot(op.result), index)
         return None
 
     def _invoke(self, op: plan.CallOp) -> Invoke:
@@ -185,14 +219,16 @@ class _Decoder:
 
 
 def _is_argument(buffer: SSAValue) -> bool:
-    while isinstance(buffer.owner, plan.ReshapeOp):
+    while isinstance(buffer.owner, plan.ReshapeOp | plan.PartOp):
         buffer = buffer.owner.source
     return isinstance(buffer.owner, Block)
 
 
 def _constant(op: plan.ConstantOp) -> Constant:
     value = cast(ConstantValue, op.value)
-    array = value.data.array if isinstance(value, WeightAttr) else constant_array(value)
+    if isinstance(value, WeightAttr):
+        return Constant(value.data.array, value.data.packs)
+    array = constant_array(value)
     assert array is not None
     # A splat is stored as one element, and BLAS wants the others too.
     whole = array if array.flags.c_contiguous else array.copy()

@@ -6,7 +6,7 @@ read after them. A call on bound arrays alone never looks at it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, cast
@@ -15,18 +15,23 @@ import numpy as np
 
 from pyflame_rt import kernels
 from pyflame_rt.backends.iteration import FUNCTIONS, is_true, run_loop
+from pyflame_rt.backends.numpy_backend import packing
 from pyflame_rt.backends.numpy_backend.algorithms import table
-from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Into, Run
+from pyflame_rt.backends.numpy_backend.blocks import Bindable, Rooms
+from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Run
 from pyflame_rt.backends.numpy_backend.checks import CHECKS
 from pyflame_rt.backends.numpy_backend.epilogue import in_place
+from pyflame_rt.backends.numpy_backend.merging import NAMES, Elementwise, merged
 from pyflame_rt.backends.numpy_backend.program import (
     Body,
     Branch,
     Constant,
+    External,
     Instruction,
     Invoke,
     Loop,
     New,
+    Part,
     Program,
     Ref,
     Release,
@@ -35,7 +40,9 @@ from pyflame_rt.backends.numpy_backend.program import (
     Subroutine,
     View,
 )
+from pyflame_rt.backends.numpy_backend.watched import Watching, run_watched
 from pyflame_rt.backends.runtime import Array, ArrayType, detached, failure, mapped, root
+from pyflame_rt.backends.watching import Step, Watch
 from pyflame_rt.dialects.plan.algorithms import ALGORITHMS
 from pyflame_rt.kernels.epilogue import Activation
 from pyflame_rt.kernels.sizes import check_size
@@ -48,13 +55,16 @@ class Frame:
 
     def __init__(self, program: Program):
         self._storages = [_aligned(size) for size in program.storages]
+        self._rooms = Rooms()
         self._own = {id(root(storage)) for storage in self._storages}
         self._late = program.slots
         self._blank: list[Array | None] = [None] * program.slots
         self._env: list[Array | None] = list(self._blank)
         self._arguments = slice(0, len(program.arguments))
+        self._watching = Watching()
         self._steps = self._bind(program.body)
         self._outputs = self._results(program.body)
+        self._is_fresh = _all_new(program.body)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Execute; the environment is empty again afterwards, whatever happened."""
@@ -62,9 +72,22 @@ class Frame:
         env[self._arguments] = inputs
         try:
             self._steps.run()
-            return detached(self._outputs(), inputs)
+            outputs = self._outputs()
+            return list(outputs) if self._is_fresh else detached(outputs, inputs)
         finally:
             env[: self._late] = self._blank
+
+    def run_watched(self, inputs: Sequence[Array], watch: Watch) -> list[Array]:
+        """As `run`, with `watch` told of every step."""
+        self._watching.watch, self._watching.frame = watch, self
+        try:
+            return self.run(inputs)
+        finally:
+            self._watching.watch = self._watching.frame = None
+
+    def values_of(self, refs: Sequence[Ref | None]) -> Callable[[], Sequence[Any]]:
+        """A function that fetches the values of references during a run."""
+        return self._reader(refs)
 
     def _results(self, body: Body) -> Callable[[], Sequence[Array]]:
         """A function that fetches what leaves the program, none of it in this frame's storage."""
@@ -74,13 +97,14 @@ class Frame:
         return lambda: [keep(array) for array in read()]
 
     def _bind(self, body: Body) -> Steps:
-        steps = Steps()
+        steps = Steps(body.instructions, self._watching)
         for instruction in body.instructions:
             run, where = self._step(instruction)
             steps.add(run, where)
+        steps.finish()
         return steps
 
-    def _step(self, instruction: Instruction) -> tuple[Run, str]:
+    def _step(self, instruction: Instruction) -> tuple[Run | Elementwise, str]:
         env = self._env
         match instruction:
             case New(slot, where):
@@ -89,6 +113,8 @@ class Frame:
             case Reshape(source, slot):
                 shape = slot.type.static_shape
                 return partial(_reshape, env, source.index, slot.index, shape), ""
+            case Part(source, slot, index):
+                return partial(_take_part, env, source.index, slot.index, index), ""
             case Release(slots):
                 return partial(_release, env, slots), ""
             case Invoke():
@@ -99,14 +125,18 @@ class Frame:
                 return self._loop(instruction), instruction.where
             case Subroutine():
                 return self._subroutine(instruction), instruction.where
+            case External():
+                return self._external(instruction), instruction.where
 
-    def _guarded(self, prepare: Callable[[Invoke], Run], invoke: Invoke) -> Run:
+    def _guarded(
+        self, prepare: Callable[[Invoke], Run | Elementwise], invoke: Invoke
+    ) -> Run | Elementwise:
         try:
             return prepare(invoke)
         except Exception as error:
             raise failure(invoke.where, error) from error
 
-    def _invoke(self, invoke: Invoke) -> Run:
+    def _invoke(self, invoke: Invoke) -> Run | Elementwise:
         if invoke.callee in CHECKS:
             check = partial(CHECKS[invoke.callee], where=invoke.where, **invoke.params)
             return self._calling(check, invoke.inputs)
@@ -121,16 +151,17 @@ class Frame:
         if isinstance(activation := params.get("activation"), Activation):
             # As its own call would compute it, which need not be the kernel.
             del params["activation"]
-            activate = in_place(activation, _type(invoke.into[0]), invoke.where)
+            activate = in_place(activation, _type(invoke.into[0]), invoke.where, self._rooms)
         fill = partial(_fill, _kernel(invoke.callee), params, activate, len(invoke.inputs))
-        return self._calling(fill, (*invoke.inputs, *invoke.into))
+        return self._calling(fill, (*_kernel_inputs(invoke), *invoke.into))
 
-    def _prepared(self, invoke: Invoke) -> Run | None:
+    def _prepared(self, invoke: Invoke) -> Run | Elementwise | None:
         """The algorithm's own form; None where only the kernel will do."""
         implementation = table().get(invoke.callee)
         if implementation is None or not invoke.params.keys() <= implementation.params:
             return None
-        inputs = (*invoke.inputs, *(None,) * (implementation.arity - len(invoke.inputs)))
+        given = _usable(invoke.inputs, implementation.raw)
+        inputs = (*given, *(None,) * (implementation.arity - len(given)))
         types = tuple(None if ref is None else _type(ref) for ref in inputs)
         if not all(kind is None or kind.is_static for kind in types):
             return None
@@ -138,8 +169,14 @@ class Frame:
         scratch = tuple(_type(ref) for ref in invoke.scratch)
         refs = (*inputs, *invoke.into, *invoke.scratch)
         if implementation.late:
-            function = implementation.prepare(Call(invoke, types, into, scratch))
-            return None if function is None else self._calling(function, refs)
+            function = implementation.prepare(Call(invoke, types, into, scratch, self._rooms))
+            if function is None:
+                return None
+            run = self._calling(function, refs)
+            if invoke.callee not in NAMES or any(isinstance(ref, Slot) for ref in refs):
+                return run
+            arrays = tuple(None if ref is None else self._array(ref) for ref in refs)
+            return Elementwise(run, function, arrays)
         if any(isinstance(ref, Slot) for ref in refs):
             # The plan means the kernel of the same name: the algorithm did not apply.
             return None
@@ -149,6 +186,7 @@ class Frame:
                 types,
                 into,
                 scratch,
+                self._rooms,
                 tuple(None if ref is None else self._array(ref) for ref in inputs),
                 tuple(self._array(ref) for ref in invoke.into),
                 tuple(self._array(ref) for ref in invoke.scratch),
@@ -159,30 +197,50 @@ class Frame:
         """A step that calls a function with the arrays of the references."""
         if not any(isinstance(ref, Slot) for ref in refs):
             arrays = [None if ref is None else self._array(ref) for ref in refs]
-            if isinstance(function, Into):
+            if isinstance(function, Bindable):
                 return function.on(*cast("list[Array]", arrays))
             return partial(function, *arrays)
+        late = [i for i, ref in enumerate(refs) if isinstance(ref, Slot)]
+        if len(late) == 1 and isinstance(function, Bindable):
+            known = [None if r is None or isinstance(r, Slot) else self._array(r) for r in refs]
+            if (of_one := function.knowing(known, late[0])) is not None:
+                return _reading(of_one, self._env, self._indices([refs[late[0]]]))
         return _reading(function, self._env, self._indices(refs))
 
     def _owning(self, invoke: Invoke) -> Run:
         """A step that keeps what a kernel returns."""
-        kernel = _OWNED.get(invoke.callee) or _kernel(invoke.callee)
-        params, env = invoke.params, self._env
-        read, keep = self._reader(invoke.inputs), self._private
+        function, inputs = self._own_function(invoke)
+        env, read, keep = self._env, self._reader(inputs), self._private
         if len(invoke.owned) == 1:
             index, require = invoke.owned[0].index, invoke.owned[0].type.require
 
             def run() -> None:
-                (result,) = _several(kernel(*read(), **params))
+                (result,) = _several(function(*read()))
                 env[index] = keep(require(result))
 
             return run
 
         def run_many() -> None:
-            for slot, result in zip(invoke.owned, _several(kernel(*read(), **params)), strict=True):
+            for slot, result in zip(invoke.owned, _several(function(*read())), strict=True):
                 env[slot.index] = keep(slot.type.require(result))
 
         return run_many
+
+    def _own_function(self, invoke: Invoke) -> tuple[Function, tuple[Ref | None, ...]]:
+        """The function that makes the results of a call that owns them, and what it takes."""
+        implementation = table().get(invoke.callee)
+        if implementation is not None and implementation.own is not None:
+            kinds = [None if ref is None else _type(ref) for ref in (*invoke.inputs, *invoke.owned)]
+            given = _usable(invoke.inputs, implementation.raw)
+            inputs = (*given, *(None,) * (implementation.arity - len(given)))
+            types = (*kinds[: len(given)], *(None,) * (len(inputs) - len(given)))
+            owned = cast("tuple[ArrayType, ...]", tuple(kinds[len(given) :]))
+            if invoke.params.keys() <= implementation.params:
+                function = implementation.own(Call(invoke, types, owned, (), self._rooms))
+                if function is not None:
+                    return function, inputs
+        kernel = _OWNED.get(invoke.callee) or _kernel(invoke.callee)
+        return partial(kernel, **invoke.params), _kernel_inputs(invoke)
 
     def _branch(self, branch: Branch) -> Run:
         condition = self._reader((branch.condition,))
@@ -222,6 +280,16 @@ class Frame:
 
         return run
 
+    def _external(self, call: External) -> Run:
+        read, execute = self._reader(call.inputs), call.run
+
+        def run() -> None:
+            inputs = [a if _is_contiguous(a) else a.copy() for a in read()]
+            for slot, result in zip(call.owned, execute(inputs), strict=True):
+                self._env[slot.index] = slot.type.require(result, "the part's result")
+
+        return run
+
     def _region(self, body: Body) -> Callable[[], Sequence[Array]]:
         steps, read, keep = self._bind(body), self._reader(body.results), self._private
 
@@ -246,11 +314,12 @@ class Frame:
         match ref:
             case Constant(array):
                 return array
-            case View(storage, offset, kind):
-                shape = kind.static_shape
+            case View(storage, offset, kind, index, whole):
+                shape = kind.static_shape if index is None else whole
                 size = kind.dtype.itemsize * int(np.prod(shape, dtype=np.int64))
                 raw = self._storages[storage][offset : offset + size]
-                return raw.view(kind.dtype).reshape(shape)
+                array = raw.view(kind.dtype).reshape(shape)
+                return array if index is None else array[index]
             case Slot():
                 raise AssertionError("a slot has no array before a run")
 
@@ -276,26 +345,55 @@ class Frame:
 class Steps:
     """Prepared steps and, for the errors, where each comes from."""
 
-    __slots__ = ("_calls", "_places")
+    __slots__ = (
+        "_run_places", "_runs", "_steps", "_watching", "calls", "described", "instructions",
+        "places",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
-        self._calls: list[Run] = []
-        self._places: list[str] = []
+    def __init__(self, instructions: Sequence[Instruction], watching: Watching) -> None:
+        self.calls: list[Run] = []
+        self.places: list[str] = []
+        self.instructions = instructions
+        self.described: list[Step | None] = []
+        """What a watch is told of each; made in the first run that is watched."""
+        self._watching = watching
+        self._steps: list[Run | Elementwise] = []
+        self._runs: list[Run] = []
+        """The calls, some of them merged, and where the first one of each comes from."""
+        self._run_places: list[str] = []
 
-    def add(self, call: Run, where: str) -> None:
+    def add(self, step: Run | Elementwise, where: str) -> None:
         """Append a step."""
-        self._calls.append(call)
-        self._places.append(where)
+        self.calls.append(step.run if isinstance(step, Elementwise) else step)
+        self.places.append(where)
+        self._steps.append(step)
+
+    def finish(self) -> None:
+        """Merge what runs together when nobody watches."""
+        for run, index in merged(self._steps):
+            self._runs.append(run)
+            self._run_places.append(self.places[index])
+        self._steps.clear()
 
     def run(self) -> None:
         """Execute in order. Raises BackendError naming the step that failed."""
+        if self._watching.watch is not None:
+            run_watched(self, self._watching)
+            return
         call = None
         try:
-            for call in self._calls:
+            for call in self._runs:
                 call()
         except Exception as error:
-            place = "" if call is None else self._places[self._calls.index(call)]
+            place = "" if call is None else self._run_places[self._runs.index(call)]
             raise failure(place, error) from error
+
+
+def _all_new(body: Body) -> bool:
+    """Whether each result is a buffer of its own, made in this run for the caller."""
+    made = {i.slot.index for i in body.instructions if isinstance(i, New)}
+    found = [ref.index for ref in body.results if isinstance(ref, Slot)]
+    return len(found) == len(set(found)) == len(body.results) and made.issuperset(found)
 
 
 def _aligned(size: int) -> Array:
@@ -305,6 +403,21 @@ def _aligned(size: int) -> Array:
         raise failure(f"a buffer of {size} bytes", error) from error
     start = -raw.ctypes.data % _ALIGNMENT
     return raw[start : start + size]
+
+
+def _usable(refs: Sequence[Ref | None], raw: Collection[int]) -> tuple[Ref | None, ...]:
+    """References whose constants NumPy need not copy in every call, but for those in `raw`."""
+    return tuple(
+        Constant(packing.packed(ref.packs, ref.array, "aligned", packing.aligned), ref.packs)
+        if isinstance(ref, Constant) and i not in raw and not ref.array.flags.aligned
+        else ref
+        for i, ref in enumerate(refs)
+    )
+
+
+def _kernel_inputs(invoke: Invoke) -> tuple[Ref | None, ...]:
+    """The inputs of a kernel: a table of which it takes a few rows stays in its file."""
+    return _usable(invoke.inputs, (0,) if invoke.callee.startswith("gather") else ())
 
 
 def _type(ref: Ref) -> ArrayType:
@@ -323,7 +436,7 @@ def _kernel(callee: str) -> kernels.Kernel:
     """
     algorithm = ALGORITHMS.get(callee)
     name = callee if algorithm is None else algorithm.op.removeprefix("pfrt.")
-    kernel = kernels.table().get(name)
+    kernel = kernels.find(name)
     if kernel is None:
         raise ValueError(f"there is no algorithm or kernel @{callee}")
     return kernel
@@ -346,6 +459,11 @@ def _reading(function: Function, env: list[Array | None], indices: Sequence[int]
             return lambda: function(*fetch(env))
 
 
+def _is_contiguous(value: Any) -> bool:
+    """Whether a value is as executables take it; containers always are."""
+    return not isinstance(value, np.ndarray) or value.flags.c_contiguous
+
+
 def _copied(x: Any) -> Any:
     return mapped(np.copy, x)
 
@@ -360,6 +478,10 @@ def _new(env: list[Array | None], index: int, shape: tuple[int, ...], dtype: np.
 
 def _reshape(env: list[Array | None], source: int, target: int, shape: tuple[int, ...]) -> None:
     env[target] = cast(Array, env[source]).reshape(shape)
+
+
+def _take_part(env: list[Array | None], source: int, target: int, index: tuple[slice, ...]) -> None:
+    env[target] = cast(Array, env[source])[index]
 
 
 def _release(env: list[Array | None], slots: tuple[int, ...]) -> None:

@@ -7,27 +7,39 @@ slots of the environment are filled during a run (late): function arguments, reg
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
+from pyflame_rt.backends.numpy_backend.packing import Packs
 from pyflame_rt.backends.runtime import Array, ArrayType, ValueType
+
+
+def no_packs() -> Packs:
+    """The forms of a constant that no plan has packed yet."""
+    return WeakValueDictionary[Hashable, Array]()
 
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A read-only array, shared by all frames."""
+    """A read-only array, shared by all frames; `packs` has the forms that plans made of it."""
 
     array: Array
+    packs: Packs = field(default_factory=no_packs, repr=False)
 
 
 @dataclass(frozen=True)
 class View:
-    """A buffer at a byte offset of one of the frame's blocks of storage."""
+    """A buffer at a byte offset of one of the frame's blocks of storage; `index` of it, if given."""
 
     storage: int
     offset: int
     type: ArrayType
+    index: tuple[slice, ...] | None = None
+    whole: tuple[int, ...] = ()
+    """The shape that `index` is of."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +80,9 @@ class Invoke:
     owned: tuple[Slot, ...]
     params: dict[str, Any]
     where: str
-    packs: dict[str, Array] = field(default_factory=dict[str, Array], compare=False)
+    packs: dict[Hashable, Array] = field(default_factory=dict[Hashable, Array], compare=False)
 
-    def packed(self, key: str, make: Callable[[], Array]) -> Array:
+    def packed(self, key: Hashable, make: Callable[[], Array]) -> Array:
         """The array that `make` derives from constants; made once, whatever the number of frames.
 
         Two frames prepared at the same time may both make it; they then share one of the two.
@@ -78,6 +90,15 @@ class Invoke:
         if key not in self.packs:
             self.packs.setdefault(key, make())
         return self.packs[key]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Puts a part of a late value into a slot."""
+
+    source: Slot
+    slot: Slot
+    index: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -117,13 +138,25 @@ class Subroutine:
 
 
 @dataclass(frozen=True)
+class External:
+    """A `func.call` of what another backend has compiled."""
+
+    inputs: tuple[Ref, ...]
+    owned: tuple[Slot, ...]
+    run: Callable[[Sequence[Array]], Sequence[Array]]
+    where: str
+
+
+@dataclass(frozen=True)
 class Release:
     """Forgets late values after their last use."""
 
     slots: tuple[int, ...]
 
 
-Instruction: TypeAlias = New | Reshape | Invoke | Branch | Loop | Subroutine | Release
+Instruction: TypeAlias = (
+    New | Reshape | Part | Invoke | Branch | Loop | Subroutine | External | Release
+)
 
 
 @dataclass(frozen=True)
@@ -142,3 +175,10 @@ class Program:
     storages: tuple[int, ...]
     slots: int
     body: Body
+
+    @property
+    def memory(self) -> int:
+        """Bytes that a run takes for buffers of static shape: storage, and results made anew."""
+        fresh = (i.slot.type for i in self.body.instructions if isinstance(i, New))
+        sizes = [math.prod(t.static_shape) * t.dtype.itemsize for t in fresh if t.is_static]
+        return sum(self.storages) + sum(sizes)

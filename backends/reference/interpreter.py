@@ -138,7 +138,8 @@ def _evaluator(op: Operation, callers: _Callers) -> _Evaluate:
 
 
 def _kernel_call(op: PfrtOp) -> _Evaluate:
-    kernel = kernels.table()[_kernel_name(op)]
+    kernel = kernels.find(_kernel_name(op))
+    assert kernel is not None
     slots = op.operand_slots()
     properties = from_properties(op.kernel_properties())
 
@@ -269,5 +270,5 @@ def _unsupported(function: func.FuncOp) -> set[str]:
         for op in function.walk()
         if not isinstance(op, known)
         and not op.has_trait(ConstantLike)
-        and not (isinstance(op, PfrtOp) and _kernel_name(op) in kernels.table())
+        and not (isinstance(op, PfrtOp) and kernels.find(_kernel_name(op)) is not None)
     }

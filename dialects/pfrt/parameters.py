@@ -13,7 +13,10 @@ from xdsl.ir import Attribute, SSAValue
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.constraints import IntList, ints
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of, tensor
+from pyflame_rt.dialects.pfrt.types import dtype_of, shape_of, tensor
+
+_MOST_DECLARED = 1024
+"""Integers that a parameter may be said to have before it is there."""
 
 
 def known_ints(op: PfrtOp, name: str) -> tuple[int, ...] | None:
@@ -31,12 +34,17 @@ def is_given(op: PfrtOp, name: str) -> bool:
 
 
 def known_length(op: PfrtOp, name: str) -> int | None:
-    """How many integers a parameter has; None when absent or not known."""
+    """How many integers a parameter has; None when absent, not known, or too many to be believed.
+
+    Ranks come of it: a type may say that an operand has billions of elements.
+    """
     if (known := known_ints(op, name)) is not None:
         return len(known)
     value = cast(SSAValue | None, getattr(op, f"{name}_value"))
     shape = None if value is None else shape_of(value)
-    return shape[0] if shape is not None and len(shape) == 1 and shape[0] != DYNAMIC else None
+    if shape is None or len(shape) != 1 or not 0 <= shape[0] <= _MOST_DECLARED:
+        return None
+    return shape[0]
 
 
 def check_vector(op: PfrtOp, constraint: str, name: str, *, required: bool) -> None:

@@ -235,6 +235,72 @@ class ReshapeOp(IRDLOperation):
 
 
 @irdl_op_definition
+class PartOp(IRDLOperation):
+    """Some rows, columns, … of a buffer, from an offset along each axis on; no copy.
+
+    They lie as far apart as they do in the buffer, so that only algorithms that say so take them,
+    unless they happen to lie together.
+
+    ```mlir
+    %q = plan.part %qkv[0, 0, 768] : memref<1x8x2304xf32> -> memref<1x8x768xf32>
+    ```
+    C1: both shapes are static. C2: same element type and rank. C3: the part lies in the buffer.
+    """
+
+    name = "plan.part"
+
+    source = operand_def(BaseAttr(MemRefType))
+    offsets = prop_def(DenseArrayBase.constr(i64))
+    result = result_def(BaseAttr(MemRefType))
+
+    assembly_format = "$source `` $offsets attr-dict `:` type($source) `->` type($result)"
+    irdl_options = (ParsePropInAttrDict(),)
+    traits = traits_def(Pure())
+
+    def __init__(self, source: SSAValue, offsets: Sequence[int], kind: MemRefType[Any]):
+        super().__init__(
+            operands=[source],
+            properties={"offsets": DenseArrayBase.from_list(i64, list(offsets))},
+            result_types=[kind],
+        )
+
+    @property
+    def index(self) -> tuple[slice, ...]:
+        """What the part is of the buffer, as an array is indexed."""
+        shape = cast("MemRefType[Any]", self.result.type).get_shape()
+        pairs = zip(self.offsets.get_values(), shape, strict=True)
+        return tuple(slice(int(offset), int(offset) + size) for offset, size in pairs)
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether the part lies together: it is whole but for one axis, with nothing around that."""
+        return lies_together(
+            cast("MemRefType[Any]", self.source.type).get_shape(),
+            cast("MemRefType[Any]", self.result.type).get_shape(),
+        )
+
+    def verify_(self) -> None:
+        _require_static(self, self.source)
+        _require_static(self, self.result)
+        source = cast("MemRefType[Any]", self.source.type)
+        result = cast("MemRefType[Any]", self.result.type)
+        ranks = {source.get_num_dims(), result.get_num_dims(), len(self.offsets.get_values())}
+        if source.element_type != result.element_type or len(ranks) != 1:
+            offsets = list(self.offsets.get_values())
+            raise VerifyException(f"{self.name}: C2: {result} at {offsets} of {source}")
+        for part, size in zip(self.index, source.get_shape(), strict=True):
+            if not 0 <= part.start <= part.stop <= size:
+                why = f"{part.start}..{part.stop} of a dimension of {size}"
+                raise VerifyException(f"{self.name}: C3: {why}")
+
+
+def lies_together(whole: Sequence[int], part: Sequence[int]) -> bool:
+    """Whether a part of such a shape is a single run of a contiguous buffer of the other."""
+    cut = [axis for axis, (a, b) in enumerate(zip(whole, part, strict=True)) if a != b]
+    return not cut or all(size == 1 for size in part[: cut[-1]]) or 0 in part
+
+
+@irdl_op_definition
 class CallOp(IRDLOperation):
     """Runs an algorithm: on buffers it fills (`into`), or returning buffers it owns.
 
@@ -428,6 +494,7 @@ OPS: tuple[type[IRDLOperation], ...] = (
     IfOp,
     LoopOp,
     NewOp,
+    PartOp,
     ReshapeOp,
     ViewOp,
     YieldOp,

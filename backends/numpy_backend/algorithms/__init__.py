@@ -10,13 +10,18 @@ from pyflame_rt.backends.numpy_backend.calls import Implementation
 
 FAMILIES = (
     "activation",
+    "attention",
     "channels_last",
     "contraction",
     "convolution",
+    "convolution_depthwise",
+    "convolution_nhwc",
     "data",
     "elementwise",
+    "layer_norm",
     "normalization",
     "pooling",
+    "quantized",
     "reduction",
     "shape",
 )

@@ -1,34 +1,53 @@
 """Matrix products through `np.matmul(..., out=)`, which calls BLAS on f32 and f64.
 
-Transposed views go to BLAS as they are: it takes either order. What follows the product is done in
-the result, or in scratch where an activation does not work in place.
+A product with constant weights is made of blocks of rows and columns that stay in the cache until
+bias, residual and activation are done with them.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from pyflame_rt import kernels
+from pyflame_rt.backends.numpy_backend.blocks import Bindable, Bound, Rooms, sequence
 from pyflame_rt.backends.numpy_backend.calls import Call, Function, Implementation, late
-from pyflame_rt.backends.numpy_backend.epilogue import Finish
+from pyflame_rt.backends.numpy_backend.epilogue import Activate, Finish, activate_of
+from pyflame_rt.backends.numpy_backend.packing import aligned
+from pyflame_rt.backends.numpy_backend.products import Product, Shape
 from pyflame_rt.backends.runtime import Array
+
+_CACHED = 1 << 19
+"""Bytes of a product that are finished before the next ones are computed."""
+
+_FEW_ROWS = 64
+"""Blocks of fewer rows are no faster to finish, but slower to compute."""
+
+_PRODUCT, _PART = 4, 5
+"""The numbers of the rooms for such products, out of the way of what activations use."""
 
 
 def _matmul(call: Call) -> Function | None:
     if not call.computes("fiu"):
         return None
+    if (linear := _linear(call, transposed=False)) is not None:
+        return linear
     finish, has_bias = Finish.of(call, 3), call.has(2)
-    if finish is None and not has_bias:
+    known = _aligned_weights(call)
+    if finish is None and not has_bias and known is None:
         return _plain
 
-    def run(a: Array, b: Array, bias: Any, residual: Any, out: Array, *scratch: Array) -> None:
-        y = out if finish is None else finish.target(out, scratch)
-        np.matmul(a, b, y)
+    def run(a: Array, b: Array, bias: Any, residual: Any, out: Array) -> None:
+        np.matmul(a, b if known is None else known, out)
         if has_bias:
-            np.add(y, bias, y)
+            np.add(out, bias, out)
         if finish is not None:
-            finish(y, residual, out)
+            finish(out, residual)
 
     return run
 
@@ -40,31 +59,256 @@ def _plain(a: Array, b: Array, _bias: None, _residual: None, out: Array) -> None
 def _gemm(call: Call) -> Function | None:
     alpha, beta = float(call.params["alpha"]), float(call.params["beta"])
     added = call.has(2) and beta != 0
+    trans_a, trans_b = bool(call.params["trans_a"]), bool(call.params["trans_b"])
     if not call.computes("fiu"):
         return None
     if call.dtype.kind != "f" and (alpha != 1 or (added and beta != 1)):
         return None
-    trans_a, trans_b = bool(call.params["trans_a"]), bool(call.params["trans_b"])
+    if alpha == 1 and not trans_a and (added or not call.has(2)) and (beta == 1 or not added):
+        linear = _linear(call, trans_b)
+        if linear is not None:
+            return linear
     scale, factor = call.dtype.type(alpha), call.dtype.type(beta)
     scaled = np.empty(call.shape(2), call.dtype) if added and beta != 1 else None
-    finish = Finish.of(call, 3)
+    finish, known = Finish.of(call, 3), _aligned_weights(call)
 
-    def run(a: Array, b: Array, c: Any, residual: Any, out: Array, *scratch: Array) -> None:
-        y = out if finish is None else finish.target(out, scratch)
-        np.matmul(a.T if trans_a else a, b.T if trans_b else b, y)
+    def run(a: Array, b: Array, c: Any, residual: Any, out: Array) -> None:
+        b = b if known is None else known
+        np.matmul(a.T if trans_a else a, b.T if trans_b else b, out)
         if alpha != 1:
-            np.multiply(y, scale, y)
+            np.multiply(out, scale, out)
         if scaled is not None:
             c = np.multiply(c, factor, scaled)
         if added:
-            np.add(y, c, y)
+            np.add(out, c, out)
         if finish is not None:
-            finish(y, residual, out)
+            finish(out, residual)
 
     return run
 
 
+def _aligned_weights(call: Call) -> Array | None:
+    return call.pack(1, "aligned", aligned) if call.is_constant(1) else None
+
+
+def _linear(call: Call, transposed: bool) -> Bindable | None:
+    """x @ w + a vector, w being constant; None where it is something else."""
+    product, bias, out = _constant_product(call, transposed), call.input_types[2], call.output_shape
+    if product is None or 0 in out or len(call.shape(0)) < 1:
+        return None
+    columns = product.shape.columns
+    if bias is not None and not _is_vector(bias.static_shape, columns):
+        return None
+    return _prepared(product, math.prod(out) // columns, activate_of(call), call.rooms)
+
+
+def _constant_product(call: Call, transposed: bool) -> Product | None:
+    """The product with the constant second input; None if it is no matrix, or not constant."""
+    weights = call.input_types[1]
+    if not (call.is_constant(1) and call.computes()) or weights is None:
+        return None
+    shape = weights.static_shape
+    if len(shape) != 2 or 0 in shape:
+        return None
+    depth, columns = shape[::-1] if transposed else shape
+    cut = Shape.of(depth, columns, call.dtype)
+    return Product(cut, call.pack(1, (cut, transposed), partial(_pack, cut, transposed)))
+
+
+def _pack(cut: Shape, transposed: bool, w: Array) -> Array:
+    return cut.pack(w.T if transposed else w)
+
+
+def _prepared(product: Product, rows: int, activate: Activate | None, rooms: Rooms) -> Bindable:
+    """The function for so many rows of x."""
+    cut, dtype = product.shape, product.weights.dtype
+    columns, itemsize, blocks = cut.columns, dtype.itemsize, cut.blocks
+    if rows * columns * itemsize > _CACHED:
+        most = max(1, _CACHED // (min(rows, 2 * _FEW_ROWS) * cut.width * itemsize))
+        blocks = next(n for n in range(min(most, cut.blocks), 0, -1) if cut.blocks % n == 0)
+    width = blocks * cut.width
+    at_once = min(rows, max(_FEW_ROWS, _CACHED // (width * itemsize)))
+    size = at_once * width * itemsize
+    room = part = None
+    if width < columns and activate is not None:
+        room = rooms.get(_PRODUCT, dtype, size)
+    if cut.parts > 1:
+        part = rooms.get(_PART, dtype, size)
+    if rows == 1 and cut.parts == 1:
+        return _Vector(product.weights[0], activate)
+    products = [product.columns(first, blocks) for first in range(0, cut.blocks, blocks)]
+    return Linear(tuple(products), rows, at_once, activate, room, part)
+
+
+def _own_linear(call: Call, transposed: bool) -> Function | None:
+    """As `_linear`, for any number of rows; what it does not take goes to the kernel."""
+    product = _constant_product(call, transposed)
+    if product is None:
+        return None
+    activate, cut = activate_of(call), product.shape
+    kernel = partial(kernels.table()[call.invoke.callee], **call.params)
+    prepared: dict[int, Bindable] = {}
+
+    def run(x: Array, w: Array, bias: Any, residual: Any) -> Array:
+        shape = (*x.shape[:-1], cut.columns)
+        rows = math.prod(shape[:-1])
+        if x.ndim < 1 or x.shape[-1] != cut.depth or not rows:
+            return kernel(x, w, bias, residual)
+        is_vector = bias is None or (
+            bias.ndim <= len(shape) and _is_vector(bias.shape, cut.columns)
+        )
+        if not is_vector or (residual is not None and residual.shape != shape):
+            return kernel(x, w, bias, residual)
+        if rows not in prepared:
+            # Only the last: a sequence that grows never comes back.
+            prepared.clear()
+            prepared[rows] = _prepared(product, rows, activate, call.rooms)
+        out = np.empty(shape, x.dtype)
+        prepared[rows](x, w, bias, residual, out)
+        return out
+
+    return run
+
+
+def _own_matmul(call: Call) -> Function | None:
+    return _own_linear(call, transposed=False)
+
+
+def _own_gemm(call: Call) -> Function | None:
+    params = call.params
+    if params["trans_a"] or params["alpha"] != 1 or (params["beta"] != 1 and call.has(2)):
+        return None
+    return _own_linear(call, bool(params["trans_b"]))
+
+
+def _is_vector(shape: tuple[int, ...], size: int) -> bool:
+    """Whether an operand that broadcasts to a result is a row of that size, for all rows."""
+    return math.prod(shape) == size and shape[-1:] == (size,)
+
+
+@dataclass(frozen=True)
+class _Vector(Bindable):
+    """y = activation(x @ w + bias + residual) for a vector x, w being (blocks, depth, width).
+
+    Most of a small one's time is taken by the calls, and those are fastest on one dimension.
+    """
+
+    weights: Array
+    activate: Activate | None
+
+    def __call__(self, *arrays: Any) -> None:
+        x, _, bias, residual, out = arrays
+        weights, y = self.weights, out.reshape(-1)
+        np.matmul(x.reshape(-1), weights, y.reshape(weights.shape[0], -1))
+        if bias is not None:
+            np.add(y, bias.reshape(-1), y)
+        if residual is not None:
+            np.add(y, residual.reshape(-1), y)
+        if self.activate is not None:
+            self.activate(y)
+
+    def on(self, *arrays: Any) -> Bound:
+        """The steps on these arrays."""
+        x, _, bias, residual, out = arrays
+        weights, y = self.weights, out.reshape(-1)
+        blocks = y.reshape(weights.shape[0], -1)
+        multiply = partial(np.matmul, x.reshape(-1), weights, blocks)
+        return sequence([multiply, *self._finishing(y, bias, residual)])
+
+    def _finishing(self, y: Array, bias: Any, residual: Any) -> list[Bound]:
+        added = (partial(np.add, y, a.reshape(-1), y) for a in (bias, residual) if a is not None)
+        return [*added, *([] if self.activate is None else [self.activate.on(y)])]
+
+    def knowing(self, arrays: Sequence[Any], late: int) -> Callable[[Array], object] | None:
+        """As `Bindable.knowing`, for x of what comes into a plan, and y of what leaves it."""
+        x, _, bias, residual, out = arrays
+        weights, last = self.weights, len(arrays) - 1
+        if late == 0:
+            y = out.reshape(-1)
+            blocks, rest = y.reshape(weights.shape[0], -1), self._finishing(y, bias, residual)
+
+            def multiply(x: Array) -> None:
+                np.matmul(x.reshape(-1), weights, blocks)
+                for step in rest:
+                    step()
+
+            return multiply
+        if late != last or len(weights) > 1 or self.activate is not None:
+            return None
+        vector, matrix = x.reshape(-1), weights[0]
+        added = [a.reshape(-1) for a in (bias, residual) if a is not None]
+
+        def fill(out: Array) -> None:
+            y = out.reshape(-1)
+            np.matmul(vector, matrix, y)
+            for addend in added:
+                np.add(y, addend, y)
+
+        return fill
+
+
+@dataclass(frozen=True)
+class Linear(Bindable):
+    """y = activation(x @ w + bias + residual): some columns after the others, `at_once` rows of them.
+
+    `room` is where a block is made whose rows do not lie together in y, `part` where parts of its
+    sum are.
+    """
+
+    products: tuple[Product, ...]
+    rows: int
+    at_once: int
+    activate: Activate | None
+    room: Array | None
+    part: Array | None
+
+    def __call__(self, *arrays: Any) -> None:
+        for step in self._steps(*arrays):
+            step()
+
+    def on(self, *arrays: Any) -> Bound:
+        """The steps on these arrays."""
+        return sequence(list(self._steps(*arrays)))
+
+    def _steps(self, x: Array, _w: Array, bias: Any, residual: Any, out: Array) -> Iterator[Bound]:
+        rows, shape = self.rows, self.products[0].shape
+        x, y = x.reshape(rows, shape.depth), out.reshape(rows, -1)
+        bias = None if bias is None else bias.reshape(-1)
+        residual = None if residual is None else residual.reshape(y.shape)
+        if rows <= self.at_once and len(self.products) == 1:
+            yield from self._block(self.products[0], x, bias, residual, y)
+            return
+        for start in range(0, rows, self.at_once):
+            taken = slice(start, start + self.at_once)
+            for index, product in enumerate(self.products):
+                part = slice(index * shape.columns, (index + 1) * shape.columns)
+                yield from self._block(
+                    product,
+                    x[taken],
+                    None if bias is None else bias[part],
+                    None if residual is None else residual[taken, part],
+                    y[taken, part],
+                )
+
+    def _block(
+        self, product: Product, x: Array, bias: Any, residual: Any, y: Array
+    ) -> Iterator[Bound]:
+        target = y if self.room is None else self.room[: y.size].reshape(y.shape)
+        yield from product.steps(x, target, self.part)
+        if bias is not None:
+            yield partial(np.add, target, bias, target)
+        if residual is not None:
+            yield partial(np.add, target, residual, target)
+        if self.activate is not None:
+            yield self.activate.on(target)
+        if target is not y:
+            yield partial(np.copyto, y, target)
+
+
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
-    late("gemm", _gemm, "alpha", "beta", "trans_a", "trans_b", "activation", arity=4),
-    late("matmul", _matmul, "activation", arity=4),
-)
+    late(
+        "gemm", _gemm, "alpha", "beta", "trans_a", "trans_b", "activation", arity=4, raw=(1,),
+        own=_own_gemm,
+    ),
+    late("matmul", _matmul, "activation", arity=4, raw=(1,), own=_own_matmul),
+)  # fmt: skip

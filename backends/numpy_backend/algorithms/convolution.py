@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from pyflame_rt.backends.numpy_backend.blocks import sequence
 from pyflame_rt.backends.numpy_backend.calls import (
     BoundCall,
     Implementation,
     Run,
     bound,
-    sequence,
 )
-from pyflame_rt.backends.numpy_backend.epilogue import Activate, activate_of
+from pyflame_rt.backends.numpy_backend.epilogue import activation_steps
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.kernels.windows import WindowAxis, window_axes
 
@@ -31,10 +31,8 @@ def _conv_gemm_1x1(call: BoundCall) -> Run | None:
     # Spelled out, for a -1 cannot be inferred where there are no images.
     batch, positions = x.shape[0], math.prod(x.shape[2:])
     columns = x.reshape(batch, group, depth, positions)
-    activate = activate_of(call)
-    y = _sum_buffer(call, activate, 0)
-    product = partial(np.matmul, weights, columns, y.reshape(batch, group, features, positions))
-    return sequence([product, *_finishing(call, activate, y)])
+    y = call.output.reshape(batch, group, features, positions)
+    return sequence([partial(np.matmul, weights, columns, y), *_finishing(call)])
 
 
 def _conv_im2col(call: BoundCall) -> Run | None:
@@ -62,15 +60,13 @@ def _conv_im2col(call: BoundCall) -> Run | None:
     buffer = call.scratch_of(scratch, (block, *windows.shape[1:]), x.dtype)
     columns = buffer.reshape(block, group, depth, positions)
     weights = w.reshape(1, group, features, depth)
-    activate = activate_of(call)
-    y = _sum_buffer(call, activate, scratch + 1)
-    product = y.reshape(batch, group, features, positions)
+    product = call.output.reshape(batch, group, features, positions)
     for start in range(0, batch, block):
         count = min(block, batch - start)
         part = slice(start, start + count)
         steps.append(partial(np.copyto, buffer[:count], windows[part]))
         steps.append(partial(np.matmul, weights, columns[:count], product[part]))
-    return sequence([*steps, *_finishing(call, activate, y)])
+    return sequence([*steps, *_finishing(call)])
 
 
 def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
@@ -128,26 +124,20 @@ def _images_at_once(call: BoundCall, scratch: int, batch: int, elements: int) ->
     return max(1, min(batch, held))
 
 
-def _finishing(call: BoundCall, activate: Activate | None, y: Array) -> list[Run]:
-    """Steps that add bias and residual to a sum, and write the activation of it to the output."""
+def _finishing(call: BoundCall) -> list[Run]:
+    """Steps that add bias and residual to the output, and apply the activation."""
     steps: list[Run] = []
+    y = call.output
     if (bias := call.optional(2)) is not None:
         steps.append(partial(np.add, y, bias.reshape(-1, *(1,) * (y.ndim - 2)), y))
     if (residual := call.optional(3)) is not None:
         steps.append(partial(np.add, y, residual, y))
-    if activate is not None:
-        steps.append(activate.on(y, call.output))
-    return steps
+    return [*steps, *activation_steps(call, y)]
 
 
-def _sum_buffer(call: BoundCall, activate: Activate | None, scratch: int) -> Array:
-    """Where the sum is made: in the output, unless the activation reads it again as it writes."""
-    if activate is None or activate.overwrites:
-        return call.output
-    return call.scratch_of(scratch, call.output.shape, call.dtype)
-
-
-_PARAMS = ("strides", "pads", "dilations", "group", "auto_pad", "layout", "activation")
+_PARAMS = (
+    "strides", "pads", "dilations", "group", "auto_pad", "layout", "activation", "x_layout",
+)  # fmt: skip
 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
     bound("conv_gemm_1x1", _conv_gemm_1x1, *_PARAMS),

@@ -54,21 +54,18 @@ def _batch_normalization(call: Call) -> Function | None:
         return None
     (multiplier, addend), finish = folded, Finish.of(call, None)
 
-    def run(
-        x: Array, _s: object, _b: object, _m: object, _v: object, out: Array, *scratch: Array
-    ) -> None:
-        y = out if finish is None else finish.target(out, scratch)
-        np.multiply(x, multiplier, y)
-        np.add(y, addend, y)
+    def run(x: Array, _s: object, _b: object, _m: object, _v: object, out: Array) -> None:
+        np.multiply(x, multiplier, out)
+        np.add(out, addend, out)
         if finish is not None:
-            finish(y, None, out)
+            finish(out, None)
 
     return run
 
 
 def _batch_normalization_folded(call: BoundCall) -> Run | None:
     function = _batch_normalization(call)
-    return None if function is None else partial(function, *call.inputs, call.output, *call.scratch)
+    return None if function is None else partial(function, *call.inputs, call.output)
 
 
 def _softmax(call: Call) -> Function | None:

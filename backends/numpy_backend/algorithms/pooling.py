@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from pyflame_rt.backends.numpy_backend.blocks import sequence
 from pyflame_rt.backends.numpy_backend.calls import (
     BoundCall,
     Call,
@@ -19,7 +20,6 @@ from pyflame_rt.backends.numpy_backend.calls import (
     Run,
     bound,
     late,
-    sequence,
 )
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.kernels.numerics import lowest

@@ -9,6 +9,7 @@ import numpy as np
 from pyflame_rt.backends.numpy_backend.calls import Call, Function, Implementation, late
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.kernels.shape import axes_of, slice_range
+from pyflame_rt.kernels.sizes import OutOfRangeError
 
 
 def _transpose(call: Call) -> Function | None:
@@ -110,7 +111,7 @@ def _gather(call: Call) -> Function | None:
         outside = (indices < -dim) | (indices >= dim)
         if outside.any():
             first = int(indices[outside].reshape(-1)[0])
-            raise ValueError(f"index {first} is outside a dimension of {dim} elements")
+            raise OutOfRangeError(f"index {first} is outside a dimension of {dim} elements")
         _take(x, indices, axis, out, "wrap")
 
     return run if dim else None
@@ -127,7 +128,7 @@ def _take(x: Array, places: Array, axis: int, out: Array, mode: Literal["clip", 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
     late("concat", _concat, "axis"),
     late("expand", _expand, "shape", arity=2),
-    late("gather", _gather, "axis"),
+    late("gather", _gather, "axis", raw=(0,)),
     late("pad", _pad, "pads", "constant_value", "axes", "mode", arity=4),
     late("slice", _slice, "starts", "ends", "axes", "steps", arity=5),
     late("transpose", _transpose, "perm"),

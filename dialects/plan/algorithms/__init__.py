@@ -11,17 +11,28 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.plan.algorithms.attention import ATTENTION
 from pyflame_rt.dialects.plan.algorithms.base import Algorithm
 from pyflame_rt.dialects.plan.algorithms.channels_last import CHANNELS_LAST
 from pyflame_rt.dialects.plan.algorithms.contraction import CONTRACTIONS
 from pyflame_rt.dialects.plan.algorithms.elementwise import ELEMENTWISE
 from pyflame_rt.dialects.plan.algorithms.movement import MOVEMENTS
+from pyflame_rt.dialects.plan.algorithms.quantized import QUANTIZED
 from pyflame_rt.dialects.plan.algorithms.reduction import REDUCTIONS
 from pyflame_rt.dialects.plan.algorithms.window import WINDOWS
 
 __all__ = ["ALGORITHMS", "Algorithm", "choose", "for_op"]
 
-_ALL = (*ELEMENTWISE, *MOVEMENTS, *REDUCTIONS, *CONTRACTIONS, *WINDOWS, *CHANNELS_LAST)
+_ALL = (
+    *ELEMENTWISE,
+    *MOVEMENTS,
+    *REDUCTIONS,
+    *CONTRACTIONS,
+    *WINDOWS,
+    *CHANNELS_LAST,
+    *ATTENTION,
+    *QUANTIZED,
+)
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({entry.name: entry for entry in _ALL})
 """Every algorithm by its name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,7 +15,12 @@ from pyflame_rt.dialects.pfrt.types import dtype_of
 Buffers: TypeAlias = Sequence[MemRefType[Any]]
 
 _NATIVE_KINDS = "biufc"
-_FAST_FLOATS = ("float32", "float64")
+FAST_FLOATS = ("float32", "float64")
+"""Element types that NumPy computes with as fast as memory is."""
+
+
+EVERY = range(1 << 31)
+"""All inputs, however many there are."""
 
 
 def no_scratch(op: PfrtOp) -> Buffers:
@@ -34,7 +39,7 @@ def native(op: PfrtOp) -> bool:
 
 def floats(op: PfrtOp) -> bool:
     """Whether every operand and result holds f32 or f64."""
-    return all(dtype_of(value).name in _FAST_FLOATS for value in (*op.operands, *op.results))
+    return all(dtype_of(value).name in FAST_FLOATS for value in (*op.operands, *op.results))
 
 
 def channels_first(op: PfrtOp) -> bool:
@@ -65,7 +70,8 @@ class Algorithm:
     `plan.new` buffers directly; the others are bound once to buffers that keep their place.
     `scratch` buffers hold nothing from one call to the next. `in_place` lists the inputs, by
     position, whose buffer the first result may reuse if it has the same size: the algorithm reads
-    such an input no more once it has written to the result. `cost` is in bytes moved plus flops;
+    such an input no more once it has written to the result. `strided` are the inputs that may be
+    parts of a buffer whose elements do not lie together. `cost` is in bytes moved plus flops;
     only comparisons between algorithms of one op count.
     """
 
@@ -75,4 +81,5 @@ class Algorithm:
     applies: Callable[[PfrtOp], bool] = native
     scratch: Callable[[PfrtOp], Buffers] = no_scratch
     in_place: tuple[int, ...] = ()
+    strided: Container[int] = ()
     cost: Callable[[PfrtOp], float] = bytes_moved

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from xdsl.dialects.builtin import MemRefType
 
-from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, constant_of
+from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.types import numpy_dtype, shape_of, type_of
 from pyflame_rt.dialects.pfrt.windowed import WindowedOp
@@ -18,13 +18,8 @@ from pyflame_rt.dialects.plan.algorithms.base import (
     bytes_moved,
     channels_last,
 )
+from pyflame_rt.dialects.plan.algorithms.strips import Strips
 from pyflame_rt.kernels.windows import WindowAxis
-
-_CACHED = 1 << 20
-"""Bytes of columns made at once: about what stays in a core's cache until they are multiplied."""
-
-_STRIP = 1 << 16
-"""Bytes of a depthwise convolution's result that are computed at once."""
 
 
 def _axes(op: PfrtOp) -> tuple[tuple[WindowAxis, int], ...]:
@@ -33,32 +28,27 @@ def _axes(op: PfrtOp) -> tuple[tuple[WindowAxis, int], ...]:
     return tuple(zip(op.window_axes() or (), (op.data_shape or ())[2:], strict=True))
 
 
-def _padded(op: PfrtOp) -> Buffers:
-    """The padded input, unless nothing is padded."""
-    op = cast(WindowedOp, op)
-    shape: Shape = op.data_shape or (1, 1)
-    sizes = tuple(
-        max(size + axis.resolved_pads(size)[0], (count - 1) * axis.stride + axis.extent)
-        for (axis, size), count in zip(_axes(op), op.output_sizes() or (), strict=True)
-    )
-    if sizes == shape[2:]:
-        return ()
-    return (MemRefType(type_of(op.data).element_type, (shape[0], *sizes, shape[1])),)
+def _strips(op: PfrtOp, phases: bool = False) -> Strips:
+    batch, channels, *sizes = cast(ConvOp, op).data_shape or (1, 1)
+    axes = tuple(axis for axis, _ in _axes(op))
+    if phases and len(axes) == 1:
+        axes, sizes = (*axes, WindowAxis(1)), (*sizes, 1)
+    return Strips(batch, tuple(sizes), channels, axes, phases)
 
 
-def _columns(op: PfrtOp) -> MemRefType[Any]:
-    """Output positions x window x channels: what is multiplied with the weights at once."""
-    conv = cast(ConvOp, op)
-    window, outputs = conv.window or (), conv.output_sizes() or (1,)
-    batch, channels = (conv.data_shape or (1, 1))[:2]
-    element = type_of(conv.x).element_type
-    row = math.prod((*outputs[1:], *window, channels)) * numpy_dtype(element).itemsize
-    rows = max(1, min(batch * outputs[0], _CACHED // max(1, row)))
-    return MemRefType(element, (rows, *outputs[1:], *window, channels))
+def _itemsize(op: PfrtOp) -> int:
+    return numpy_dtype(type_of(op.operands[0]).element_type).itemsize
 
 
 def _im2col_scratch(op: PfrtOp) -> Buffers:
-    return (*_padded(op), _columns(op))
+    """What a strip sees if that is padded or not channels last, and the columns made of it."""
+    conv, strips = cast(ConvOp, op), _strips(op)
+    element = type_of(conv.x).element_type
+    at_once = strips.of_columns(_itemsize(op))
+    columns = MemRefType(element, strips.columns(at_once))
+    if not strips.is_padded and conv.x_layout is None:
+        return (columns,)
+    return (MemRefType(element, strips.padded(at_once)), columns)
 
 
 def _im2col_cost(op: PfrtOp) -> float:
@@ -66,25 +56,20 @@ def _im2col_cost(op: PfrtOp) -> float:
     conv = cast(ConvOp, op)
     taps = math.prod((*(conv.window or ()), *(conv.output_sizes() or ())))
     batch, channels = (conv.data_shape or (1, 1))[:2]
-    size = numpy_dtype(type_of(conv.x).element_type).itemsize
-    return arithmetic(op) + 2 * size * taps * batch * channels
-
-
-def _strip(op: PfrtOp) -> MemRefType[Any]:
-    """A few rows of the result: the products of one tap, before they are added."""
-    conv = cast(ConvOp, op)
-    shape, element = conv.in_layout(_result(conv)), type_of(conv.x).element_type
-    row = math.prod(shape[2:]) * numpy_dtype(element).itemsize
-    return MemRefType(element, (max(1, min(shape[1], _STRIP // max(1, row))), *shape[2:]))
-
-
-def _result(conv: ConvOp) -> tuple[int, ...]:
-    batch, features = (conv.data_shape or (1,))[0], (shape_of(conv.w) or (1,))[0]
-    return (batch, features, *(conv.output_sizes() or ()))
+    return arithmetic(op) + 2 * _itemsize(op) * taps * batch * channels
 
 
 def _depthwise_scratch(op: PfrtOp) -> Buffers:
-    return (*_padded(op), _strip(op))
+    """What a strip sees, padded and by phases of the stride, and the sum of one phase."""
+    strips, element = _strips(op, phases=True), type_of(cast(ConvOp, op).x).element_type
+    at_once = strips.of_channels(_itemsize(op))
+    buffers: list[MemRefType[Any]] = []
+    if strips.is_padded:
+        buffers.append(MemRefType(element, strips.padded(at_once)))
+    if strips.axes[-1].stride > 1:
+        sums = (*at_once, *strips.outputs[1:], strips.channels)
+        buffers.append(MemRefType(element, sums))
+    return buffers
 
 
 def _reads_channels_last(op: PfrtOp) -> bool:

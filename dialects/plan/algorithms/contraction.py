@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pyflame_rt.dialects.plan.algorithms.base import Algorithm, arithmetic, floats
-from pyflame_rt.dialects.plan.algorithms.epilogue import before_activation
 
 CONTRACTIONS: tuple[Algorithm, ...] = (
     Algorithm(
-        "gemm", "pfrt.gemm", late=True, applies=floats, scratch=before_activation, cost=arithmetic
+        "gemm", "pfrt.gemm", late=True, applies=floats, cost=arithmetic
     ),
     Algorithm(
-        "matmul", "pfrt.matmul", late=True, applies=floats, scratch=before_activation,
-        cost=arithmetic,
+        "matmul", "pfrt.matmul", late=True, applies=floats, cost=arithmetic,
     ),
 )  # fmt: skip
 """The algorithms of this family."""

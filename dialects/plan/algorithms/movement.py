@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
-from pyflame_rt.dialects.plan.algorithms.base import Algorithm, native
+from pyflame_rt.dialects.plan.algorithms.base import EVERY, Algorithm, native
 
 _MOVES = ("concat", "expand", "gather", "pad", "slice", "transpose")
 
@@ -14,8 +14,11 @@ def _known_parameters(op: PfrtOp) -> bool:
 
 
 MOVEMENTS: tuple[Algorithm, ...] = (
-    Algorithm("copy", "pfrt.identity", late=True, applies=lambda op: True),
+    Algorithm("copy", "pfrt.identity", late=True, applies=lambda op: True, strided=EVERY),
     Algorithm("cast", "pfrt.cast", late=True, applies=native),
-    *(Algorithm(n, f"pfrt.{n}", late=True, applies=_known_parameters) for n in _MOVES),
+    *(
+        Algorithm(n, f"pfrt.{n}", late=True, applies=_known_parameters, strided=EVERY)
+        for n in _MOVES
+    ),
 )
 """The algorithms of this family."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from xdsl.dialects.builtin import IntegerAttr, MemRefType
@@ -17,7 +18,6 @@ from pyflame_rt.dialects.plan.algorithms.base import (
     floats,
     native,
 )
-from pyflame_rt.dialects.plan.algorithms.epilogue import before_activation
 
 _REDUCTIONS = ("reduce_max", "reduce_mean", "reduce_min", "reduce_sum")
 
@@ -49,6 +49,14 @@ def _rows_and_exponentials(op: PfrtOp) -> Buffers:
     return (_along_axis(op), MemRefType(kind.element_type, shape_of(op.operands[0]) or ()))
 
 
+def _rows_alike(op: PfrtOp) -> bool:
+    """Whether scale and bias are the same for all rows, the dimensions from `axis` on."""
+    shape = shape_of(op.operands[0]) or ()
+    row = shape[_axis(op) % max(len(shape), 1) :]
+    sizes = {math.prod(shape_of(value) or ()) for value in op.operands[1:]}
+    return floats(op) and sizes == {math.prod(row)}
+
+
 def _constant_statistics(op: PfrtOp) -> bool:
     statistics = op.operands[1:]
     return channels_first(op) and all(constant_of(value) is not None for value in statistics)
@@ -77,17 +85,25 @@ REDUCTIONS: tuple[Algorithm, ...] = (
         cost=arithmetic,
     ),
     Algorithm(
+        "layer_normalization", "pfrt.layer_normalization", late=True, applies=_rows_alike,
+        in_place=(0,), cost=arithmetic,
+    ),
+    Algorithm(
+        "rms_normalization", "pfrt.rms_normalization", late=True, applies=_rows_alike,
+        in_place=(0,), cost=arithmetic,
+    ),
+    Algorithm(
         "log_softmax", "pfrt.log_softmax", late=True, applies=floats,
         scratch=_rows_and_exponentials, in_place=(0,), cost=arithmetic,
     ),
     # Scale and shift of constant statistics are precomputed, which makes it bound.
     Algorithm(
         "batch_normalization_folded", "pfrt.batch_normalization", late=False,
-        applies=_constant_statistics, scratch=before_activation, in_place=(0,), cost=arithmetic,
+        applies=_constant_statistics, in_place=(0,), cost=arithmetic,
     ),
     Algorithm(
         "batch_normalization", "pfrt.batch_normalization", late=True, applies=channels_first,
-        scratch=before_activation, in_place=(0,), cost=_unfolded_cost,
+        in_place=(0,), cost=_unfolded_cost,
     ),
 )  # fmt: skip
 """The algorithms of this family."""

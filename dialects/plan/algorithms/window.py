@@ -17,7 +17,6 @@ from pyflame_rt.dialects.plan.algorithms.base import (
     arithmetic,
     channels_first,
 )
-from pyflame_rt.dialects.plan.algorithms.epilogue import before_activation
 from pyflame_rt.kernels.windows import WindowAxis
 
 
@@ -75,7 +74,7 @@ def _columns(op: PfrtOp) -> MemRefType[Any]:
 
 
 def _im2col_scratch(op: PfrtOp) -> Buffers:
-    return (*_padded(op), _columns(op), *before_activation(op))
+    return (*_padded(op), _columns(op))
 
 
 def _im2col_cost(op: PfrtOp) -> float:
@@ -95,8 +94,7 @@ def _is_pointwise(op: PfrtOp) -> bool:
 
 WINDOWS: tuple[Algorithm, ...] = (
     Algorithm(
-        "conv_gemm_1x1", "pfrt.conv", late=False, applies=_is_pointwise, scratch=before_activation,
-        cost=arithmetic,
+        "conv_gemm_1x1", "pfrt.conv", late=False, applies=_is_pointwise, cost=arithmetic,
     ),
     Algorithm(
         "conv_im2col", "pfrt.conv", late=False, applies=channels_first, scratch=_im2col_scratch,

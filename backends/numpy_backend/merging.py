@@ -1,0 +1,105 @@
+"""Elementwise calls in a row as one step, which takes them through the cache block by block.
+
+A call on a large tensor writes to memory what the next one reads again from there. Going over all of
+them with a block before the next block, they find it in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from pyflame_rt.backends.numpy_backend.blocks import BLOCK, Bindable, Blockwise, Bound, sequence
+from pyflame_rt.backends.numpy_backend.calls import Function
+from pyflame_rt.backends.runtime import Array
+from pyflame_rt.dialects.plan.algorithms.elementwise import ELEMENTWISE
+
+NAMES = frozenset(entry.name for entry in ELEMENTWISE) | {"cast"}
+"""Algorithms of which an element of the result takes an element of each operand."""
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise:
+    """A call of an elementwise function on known arrays, the last of which is the result."""
+
+    run: Bound
+    function: Function
+    arrays: tuple[Array | None, ...]
+
+    @property
+    def size(self) -> int:
+        """Elements of the result."""
+        return self._result.size
+
+    @property
+    def _result(self) -> Array:
+        result = self.arrays[-1]
+        assert result is not None
+        return result
+
+    @property
+    def whole(self) -> list[Array]:
+        """The arrays that are gone over, not those that are the same for all elements."""
+        return [a for a in self.arrays if a is not None and (a.size != 1 or self.size == 1)]
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether a block of the result takes the same block of each operand."""
+        return all(a.size == self.size and a.flags.c_contiguous for a in self.whole)
+
+    def on(self, part: slice) -> Bound:
+        """The call on a stretch of the elements."""
+        whole = {id(a) for a in self.whole}
+        cut: list[Any] = [
+            a.reshape(-1)[part] if a is not None and id(a) in whole else a for a in self.arrays
+        ]
+        function = self.function
+        if isinstance(function, Blockwise):
+            # Its own stretches are no shorter.
+            return function.on(*cut)
+        return function.on(*cut) if isinstance(function, Bindable) else partial(function, *cut)
+
+
+def merged(steps: Sequence[Bound | Elementwise]) -> list[tuple[Bound, int]]:
+    """What runs the steps in order, and the index of the first one that each of it runs."""
+    found: list[tuple[Bound, int]] = []
+    row: list[Elementwise] = []
+
+    def finish(end: int) -> None:
+        if row:
+            runs = [step.run for step in row] if len(row) == 1 else _block_by_block(row)
+            found.append((sequence(runs), end - len(row)))
+            row.clear()
+
+    for index, step in enumerate(steps):
+        if isinstance(step, Elementwise) and step.can_be_cut and step.size * 4 > BLOCK:
+            if row and not (step.size == row[0].size and _apart((*row, step))):
+                finish(index)
+            row.append(step)
+            continue
+        finish(index)
+        found.append((step.run if isinstance(step, Elementwise) else step, index))
+    finish(len(steps))
+    return found
+
+
+def _apart(steps: Sequence[Elementwise]) -> bool:
+    """Whether arrays of the steps that share memory are the same, element by element."""
+    spans = {_span(a): a for step in steps for a in step.whole}
+    places = sorted(spans)
+    return all(end <= begin for (_, end, _), (begin, _, _) in pairwise(places))
+
+
+def _span(array: Array) -> tuple[int, int, int]:
+    begin = array.__array_interface__["data"][0]
+    return begin, begin + array.nbytes, array.itemsize
+
+
+def _block_by_block(steps: Sequence[Elementwise]) -> list[Bound]:
+    widest = max(a.itemsize for step in steps for a in step.whole)
+    size, block = steps[0].size, max(1, BLOCK // widest)
+    parts = [slice(start, min(start + block, size)) for start in range(0, size, block)]
+    return [step.on(part) for part in parts for step in steps]
