@@ -19,6 +19,7 @@ from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp, slice_of
 from pyflame_rt.dialects.pfrt.sequence import item_of
 from pyflame_rt.dialects.pfrt.types import type_of
 from pyflame_rt.dialects.rewriting import failed, verify_failed
+from pyflame_rt.passes.function_calls import enter_call, entry_functions, leave_call
 
 _ROUNDS = (4, 2)
 """Rounds after which the types carried by a loop, and by a loop in a loop, are taken as declared.
@@ -27,7 +28,7 @@ Without a limit one dimension of one value may loosen a round, and rounds multip
 
 def infer_module(module: ModuleOp) -> None:
     """Refine the types of all values of all functions. Raises PassFailed on a contradiction."""
-    for function in functions(module):
+    for function in entry_functions(module):
         infer_function(function)
 
 
@@ -84,7 +85,9 @@ def infer_op(op: Operation) -> None:
             infer_block(op.then_region.block)
             infer_block(op.else_region.block)
         case func.CallOp():
-            raise failed(op, "types are not inferred through calls", hint="inline the function")
+            if (callee := enter_call(op)) is not None:
+                infer_function(callee)
+                leave_call(op, callee)
         case _:
             pass
     # Nothing makes the type of a constant any better.

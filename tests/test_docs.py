@@ -27,7 +27,8 @@ def named(page: Path) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory that has the digits where the project has them, and our commands."""
-    shutil.copytree(ROOT / "examples" / "digits", tmp_path / "examples" / "digits")
+    for folder in ("digits", "extending"):
+        shutil.copytree(ROOT / "examples" / folder, tmp_path / "examples" / folder)
     commands = tmp_path / ".commands"
     commands.mkdir()
     for tool in ("pfrt_opt", "pfrt_run"):

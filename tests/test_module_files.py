@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from xdsl.dialects.func import FuncOp
 
+import pyflame_rt as rt
 from pyflame_rt import module_files, pipelines, reproducer
 from pyflame_rt.compiler import compile_module
 from pyflame_rt.dialects.pfrt.base import constant_of
@@ -221,3 +222,26 @@ def test_constants_of_every_op_keep_their_bits(tmp_path: Path, generic: bool) ->
         again = tmp_path / "again.mlir"
         pfrt_opt.main([str(text), *flags, "-o", str(again)])
         assert again.read_text() == text.read_text()
+
+
+@pytest.mark.parametrize("load", [rt.load_model, rt.InferenceSession])
+def test_a_main_function_that_is_only_declared(load, tmp_path: Path):
+    """There is no body to look into, and no place or remedy to tell of."""
+    path = tmp_path / "m.mlir"
+    path.write_text("func.func private @main(tensor<4xf32>) -> tensor<4xf32>\n")
+    with pytest.raises(PyFlameRTError, match="function @main has no body"):
+        load(path)
+
+
+def test_a_main_function_with_branches_is_no_graph(tmp_path: Path):
+    """Blocks in any order are no list of nodes; that is said, not stumbled upon."""
+    path = tmp_path / "m.mlir"
+    path.write_text("""\
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  "cf.br"() [^end] : () -> ()
+^end:
+  func.return %x : tensor<4xf32>
+}
+""")
+    with pytest.raises(PyFlameRTError, match="function @main has branches between blocks"):
+        rt.load_model(path)

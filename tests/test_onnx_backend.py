@@ -17,6 +17,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from pyflame_rt import SessionOptions, onnx_backend
 from pyflame_rt.errors import (
+    ArgumentTypeError,
     InputError,
     InvalidModelError,
     PyFlameRTError,
@@ -242,8 +243,8 @@ def external() -> ModelProto:
         ),
         (
             lambda: onnx_backend.prepare(None),
-            InputError,
-            r"cannot load a model from NoneType; give a path",
+            ArgumentTypeError,
+            "Unable to load from type '<class 'NoneType'>'",
         ),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,11 @@ def test_loads_paths_and_bytes(source: object, images: np.ndarray) -> None:
 
 def test_a_graph_built_by_hand_runs() -> None:
     graph = rt.Graph("two_layers")
-    graph.add_input("x", np.float32, ["N", 2])
+    graph.add_input("x", ["N", 2], np.float32)
     graph.add_initializer("w", np.eye(2, dtype=np.float32) * 3)
-    graph.add_node("MatMul", ["x", "w"], ["h"], "mm")
-    graph.add_node("LeakyRelu", ["h"], ["y"], "act", alpha=0.5)
-    graph.add_output("y", np.float32, ["N", 2])
+    graph.add_node("mm", "MatMul", ["x", "w"], ["h"])
+    graph.add_node("act", "LeakyRelu", ["h"], ["y"], alpha=0.5)
+    graph.add_output("y", ["N", 2], np.float32)
     session = rt.InferenceSession(graph)
     (y,) = session.run(None, {"x": np.array([[1, -1]], np.float32)})
     np.testing.assert_array_equal(y, [[3, -1.5]])
@@ -60,14 +61,14 @@ def test_a_graph_built_by_hand_runs() -> None:
 def test_what_no_graph_can_hold_is_named() -> None:
     graph = rt.Graph("g")
     with pytest.raises(rt.ValidationError, match='"x": no tensor has elements of datetime64'):
-        graph.add_input("x", np.datetime64, [2])
+        graph.add_input("x", [2], np.datetime64)
     with pytest.raises(rt.ValidationError, match=r'"x": data type .f99'):
-        graph.add_output("x", "f99", [2])
+        graph.add_output("x", [2], "f99")
     with pytest.raises(rt.ValidationError, match='"w": no tensor has elements of'):
         graph.add_initializer("w", np.ones(2, np.longdouble))
     with pytest.raises(rt.ValidationError, match='"w": holds objects that are not str'):
         graph.add_initializer("w", np.array([1, "a"], object))
-    graph.add_node("Relu", ["x"], ["y"], "r", alpha=None)  # type: ignore[arg-type]
+    graph.add_node("r", "Relu", ["x"], ["y"], alpha=None)  # type: ignore[arg-type]
     with pytest.raises(rt.ValidationError, match='Relu "r", attribute "alpha": '):
         graph.program()
 
@@ -85,8 +86,9 @@ def test_feeds_of_any_layout_give_the_same_answer(
 ) -> None:
     """Strides, byte order, read-only memory and lists do not change a result."""
     batch = images[:3]
-    for _ in range(2):
+    for _ in range(3):
         (expected,) = session.run(None, {"images": batch})
+        session.settle()
     frozen = batch.copy()
     frozen.flags.writeable = False
     unaligned = np.frombuffer(b"x" + batch.tobytes(), np.uint8)[1:].view(np.float32)
@@ -121,80 +123,95 @@ def test_signatures_that_come_back_are_specialised(
     assert session.pipeline_for(feed) == session.pipeline
     first = session.run(None, feed)
     assert session.pipeline_for(feed) == session.pipeline
-    second = session.run(None, feed)
+    session.run(None, feed)
+    session.settle()
+    assert session.pipeline_for(feed) == session.pipeline
+    last = session.run(None, feed)
     assert 'pfrt-specialize-shapes{shapes="images=4x1x8x8"}' in session.pipeline_for(feed)
-    np.testing.assert_allclose(first[0], second[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(first[0], last[0], rtol=1e-5, atol=1e-5)
+    assert session.signatures() == [rt.Signature({"images": (4, 1, 8, 8)}, 3, True)]
     for batch in range(1, 12):
         for _ in range(2):
             session.run(None, {"images": images[:batch]})
-    assert len(session._specialized) == session.get_session_options().max_specialized_plans
+        session.settle()
+    found = session.signatures()
+    assert [s.runs for s in found] == [2] * 7 + [5] + [2] * 3
+    kept = session.get_session_options().max_specialized_plans
+    assert [s.specialized for s in found] == [True] * kept + [False] * 3
 
 
 def compilations(session: rt.InferenceSession, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The pipelines that a session compiles from now on."""
     made: list[str] = []
-    compile_ = session._compile
-    monkeypatch.setattr(session, "_compile", lambda p: (made.append(p), compile_(p))[1])
+    compile_ = session._plans._compile
+    monkeypatch.setattr(session._plans, "_compile", lambda p: (made.append(p), compile_(p))[1])
     return made
 
 
-def test_more_signatures_in_turn_than_plans_are_not_compiled_in_every_run(
+def test_more_signatures_in_turn_than_plans_are_never_compiled(
     session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Least recently used is always the next one: dropping its plan for another gains nothing."""
+    """Least recently used is always the next one: no plan would be there when it is needed."""
     session.get_session_options().max_specialized_plans = 2
     made = compilations(session, monkeypatch)
     for _ in range(10):
         for batch in (1, 2, 3):
             session.run(None, {"images": images[:batch]})
-    assert len(made) == 3
+    assert made == []
+    assert [s.runs for s in session.signatures()] == [10, 10, 10]
 
 
 def test_shapes_that_cannot_be_specialised_fail_the_same_way_every_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     graph = rt.Graph("product")
-    graph.add_input("x", np.float32, ["N", "K"])
-    graph.add_input("y", np.float32, ["L", "M"])
-    graph.add_node("MatMul", ["x", "y"], ["z"])
-    graph.add_output("z", np.float32, ["N", "M"])
+    graph.add_input("x", ["N", "K"], np.float32)
+    graph.add_input("y", ["L", "M"], np.float32)
+    graph.add_node("", "MatMul", ["x", "y"], ["z"])
+    graph.add_output("z", ["N", "M"], np.float32)
     session = rt.InferenceSession(graph)
     made = compilations(session, monkeypatch)
     for _ in range(4):
         with pytest.raises(rt.BackendError, match="size 4 is different from 3"):
             session.run(None, {"x": np.ones((2, 3), "f4"), "y": np.ones((4, 2), "f4")})
+        session.settle()
     assert len(made) == 1
 
 
-def test_nobody_waits_for_a_plan_that_another_thread_compiles(
+def test_nobody_waits_for_the_compiler(
     session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Runs go on with the dynamic plan while another one is made, of any signature."""
     started, finish = threading.Event(), threading.Event()
-    compile_ = session._compile
+    compile_ = session._plans._compile
 
     def slowly(pipeline: str) -> object:
         started.set()
         assert finish.wait(60)
         return compile_(pipeline)
 
-    session.run(None, {"images": images[:2]})
-    monkeypatch.setattr(session, "_compile", slowly)
-    first = threading.Thread(target=session.run, args=(None, {"images": images[:2]}))
-    first.start()
+    monkeypatch.setattr(session._plans, "_compile", slowly)
+    for batch in (2, 2, 3, 3, 3):
+        session.run(None, {"images": images[:batch]})
     assert started.wait(60)
-    others = [
-        threading.Thread(target=session.run, args=(None, {"images": images[:batch]}), daemon=True)
-        for batch in (2, 3, 3, 3)
-    ]
-    for thread in others:
-        thread.start()
-    for thread in others:
-        thread.join(30)
-    waiting = [thread for thread in others if thread.is_alive()]
+    assert not any(signature.specialized for signature in session.signatures())
     finish.set()
-    first.join()
-    assert not waiting
+    session.settle()
+    session.run(None, {"images": images[:2]})
     assert "images=2x1x8x8" in session.pipeline_for({"images": images[:2]})
+
+
+def test_the_memory_of_a_dropped_session_is_free_at_once(images: np.ndarray) -> None:
+    """Plans are in no cycle: their buffers do not wait for the garbage collector."""
+    session = rt.InferenceSession(DIGITS / "cnn.onnx")
+    for _ in range(3):
+        session.run(None, {"images": images[:2]})
+        session.settle()
+    held = [plan.executable for plan in (session._plans.dynamic, *session._plans._special.values())]
+    references = [weakref.ref(executable) for executable in held]
+    assert len(references) == 2
+    del session, held
+    assert [reference() for reference in references] == [None, None]
 
 
 @pytest.mark.parametrize("kind", [np.matrix, np.ma.masked_array])
@@ -202,10 +219,10 @@ def test_nobody_waits_for_a_plan_that_another_thread_compiles(
 def test_subclasses_of_arrays_are_fed_as_plain_arrays(kind: type[np.ndarray]) -> None:
     """As ONNX Runtime does: a mask hides nothing, and `*` of matrices is no product of matrices."""
     graph = rt.Graph("erf")
-    graph.add_input("x", np.float32, ["N", "M"])
-    graph.add_node("Softmax", ["x"], ["h"])
-    graph.add_node("Erf", ["h"], ["y"])
-    graph.add_output("y", np.float32, ["N", "M"])
+    graph.add_input("x", ["N", "M"], np.float32)
+    graph.add_node("", "Softmax", ["x"], ["h"])
+    graph.add_node("", "Erf", ["h"], ["y"])
+    graph.add_output("y", ["N", "M"], np.float32)
     session = rt.InferenceSession(graph)
     plain = np.array([[1, 2], [3, 5]], np.float32)
     fed = kind(plain)
@@ -247,11 +264,11 @@ def test_both_spellings_of_the_level_set_one_value() -> None:
     [
         ({}, rt.InputError, "Required inputs (['images']) are missing"),
         ({"image": 1}, rt.InputError, "Required inputs (['images']) are missing"),
-        ({"images": None}, rt.InputError, 'input "images": cannot be fed from NoneType'),
+        ({"images": None}, rt.InputError, "Input 'images' is None"),
         ({"images": np.zeros((1, 1, 8, 8))}, rt.DTypeMismatchError, "Actual: (tensor(double))"),
         ({"images": np.zeros((8, 8), "f4")}, rt.ShapeMismatchError, "Got: 2 Expected: 4"),
         ({"images": np.zeros((1, 1, 8, 9), "f4")}, rt.ShapeMismatchError, "index: 3 Got: 9"),
-        ({"images": [["a"]]}, rt.InputError, "cannot become an array"),
+        ({"images": [["a"]]}, rt.InputError, "Could not create tensor from given input list"),
         ({"images": np.zeros((1, 1, 8, 8), "f4"), "imagse": 1}, rt.InputError, 'mean "images"'),
     ],
 )
@@ -260,15 +277,16 @@ def test_wrong_inputs_are_named(
 ) -> None:
     with pytest.raises(error) as caught:
         session.run(None, feed)
-    assert text in str(caught.value) and "\n" not in str(caught.value)
+    assert text in "; ".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
 
 
 def test_wrong_outputs_are_named(session: rt.InferenceSession, images: np.ndarray) -> None:
-    with pytest.raises(rt.InputError, match='no output "logit"; outputs are logits'):
+    with pytest.raises(rt.InputError, match="Invalid output name:logit") as caught:
         session.run(["logit"], {"images": images[:1]})
-    with pytest.raises(rt.InputError, match="must be a list of names"):
+    assert caught.value.__notes__ == ["outputs are logits"]
+    with pytest.raises(TypeError, match="incompatible function arguments"):
         session.run("logits", {"images": images[:1]})
-    with pytest.raises(rt.InputError, match="a mapping of names to arrays, got list"):
+    with pytest.raises(rt.ValidationError, match="'list' object has no attribute 'keys'"):
         session.run(None, [images[:1]])  # type: ignore[arg-type]
 
 
@@ -282,9 +300,9 @@ def test_output_names_come_in_any_iterable(
 @pytest.mark.parametrize(
     ("content", "error", "text"),
     [
-        (None, rt.ModelNotFoundError, "no such file"),
-        (b"", rt.InvalidModelError, "model.onnx"),
-        (b"\x00not a model\xff", rt.InvalidModelError, "model.onnx"),
+        (None, rt.ModelNotFoundError, "File doesn't exist"),
+        (b"", rt.InvalidModelError, "model.onnx failed:No graph"),
+        (b"\x00not a model\xff", rt.InvalidModelError, "model.onnx failed:Protobuf parsing"),
     ],
 )
 def test_bad_files_are_named(
@@ -305,11 +323,11 @@ def test_bad_options_and_sources_are_named() -> None:
     assert len(options.validate()) == 2
     with pytest.raises(rt.ValidationError, match='device "tpu" is not available'):
         rt.InferenceSession(DIGITS / "mlp.onnx", options)
-    with pytest.raises(rt.InputError, match="cannot load a model from int"):
+    with pytest.raises(TypeError, match="Unable to load from type '<class 'int'>'"):
         rt.InferenceSession(3)  # type: ignore[arg-type]
     with pytest.raises(rt.UnsupportedFormatError, match=r"\.xyz"):
         rt.InferenceSession("model.xyz")
-    with pytest.raises(rt.ValidationError, match="providers must be a list of names"):
+    with pytest.warns(UserWarning, match="'providers' should be a list of names"):
         rt.InferenceSession(DIGITS / "mlp.onnx", providers="CPUExecutionProvider")
 
 
@@ -346,6 +364,7 @@ def test_reproducer_gives_the_same_bytes(
     session = rt.InferenceSession(DIGITS / "cnn.onnx")
     feed = {"images": images[:6]}
     for _ in range(3 if specialized else 1):
+        session.settle()
         expected = session.run(None, feed)[0]
     session.save_reproducer(tmp_path, feed)
     subprocess.run(["sh", tmp_path / "run.sh"], check=True)
@@ -355,12 +374,13 @@ def test_reproducer_gives_the_same_bytes(
 @pytest.mark.parametrize("level", [0, 3])
 def test_a_symbol_has_one_size_in_all_inputs(level: int) -> None:
     graph = rt.Graph("sum")
-    graph.add_input("x", np.float32, ["N", 2])
-    graph.add_input("y", np.float32, ["N", 2])
-    graph.add_node("Add", ["x", "y"], ["z"])
-    graph.add_output("z", np.float32, ["N", 2])
+    graph.add_input("x", ["N", 2], np.float32)
+    graph.add_input("y", ["N", 2], np.float32)
+    graph.add_node("", "Add", ["x", "y"], ["z"])
+    graph.add_output("z", ["N", 2], np.float32)
     options = rt.SessionOptions()
     options.optimization_level = level
     session = rt.InferenceSession(graph, options)
-    with pytest.raises(rt.ShapeMismatchError, match='Got: 1 Expected: 3; "N" is 3 in input "x"'):
+    with pytest.raises(rt.ShapeMismatchError, match="index: 0 Got: 1 Expected: 3") as caught:
         session.run(None, {"x": np.ones((3, 2), "f4"), "y": np.ones((1, 2), "f4")})
+    assert caught.value.__notes__ == ['input "y"', '"N" is 3 in input "x"']

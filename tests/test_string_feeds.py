@@ -17,10 +17,10 @@ WORDS = np.array([["a", "Zoë"], ["", "d e"]], object)
 def session() -> rt.InferenceSession:
     """Joins a mark to each text, built by hand."""
     graph = rt.Graph("marks")
-    graph.add_input("x", str, ["N", 2])
+    graph.add_input("x", ["N", 2], str)
     graph.add_initializer("mark", np.array(["!"]))
-    graph.add_node("StringConcat", ["x", "mark"], ["y"], "join")
-    graph.add_output("y", object, ["N", 2])
+    graph.add_node("join", "StringConcat", ["x", "mark"], ["y"])
+    graph.add_output("y", ["N", 2], object)
     return rt.InferenceSession(graph)
 
 
@@ -52,39 +52,49 @@ def test_strings_are_fed_in_every_form(session: rt.InferenceSession, x: object) 
     ("x", "error", "text"),
     [
         (np.zeros((2, 2)), rt.DTypeMismatchError, "Actual: (tensor(double)) , expected: (tensor(string))"),
-        (np.array([["a", 1]], object), rt.DTypeMismatchError, "element 1 is a int"),
         ([["a", None]], rt.DTypeMismatchError, "element 1 is a NoneType"),
-        ([[1, 2]], rt.DTypeMismatchError, "element 0 is a int"),
         ([["a", "b"], ["c"]], rt.DTypeMismatchError, "element 0 is a list"),
         (np.array([[b"\xff", b"a"]]), rt.InputError, "element 0 is not UTF-8 text"),
         (np.array(["a"], object), rt.ShapeMismatchError, "Got: 1 Expected: 2"),
-        ({"a": 1}, rt.InputError, "cannot be fed from dict"),
+        ({"a": 1}, rt.InputError, "Unable to handle object of type <class 'dict'>"),
     ],
 )  # fmt: skip
 def test_what_is_no_text_is_refused(session, x: object, error: type[Exception], text: str) -> None:
     with pytest.raises(error) as caught:
         session.run(None, {"x": x})
     assert text in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("x", [np.array(["1", "2"]), ["1", "2"], np.array([b"1", b"2"])])
-def test_texts_are_no_numbers(x: object) -> None:
+@pytest.mark.parametrize("x", [np.array([["a", 1]], object), [["a", 1]]])
+def test_numbers_among_texts_are_written_out(session: rt.InferenceSession, x: object) -> None:
+    """As ONNX Runtime does."""
+    assert session.run(None, {"x": x})[0].tolist() == [["a!", "1!"]]
+
+
+@pytest.mark.parametrize(
+    ("x", "why"),
+    [
+        (np.array(["1", "2"]), r"Actual: \(tensor\(string\)\)"),
+        (["1", "2"], "Could not create tensor from given input list"),
+        (np.array([b"1", b"2"]), r"Actual: \(tensor\(string\)\)"),
+    ],
+)
+def test_texts_are_no_numbers(x: object, why: str) -> None:
     """Though NumPy would read them."""
     graph = rt.Graph("relu")
-    graph.add_input("x", np.float32, [2])
-    graph.add_node("Relu", ["x"], ["y"], "relu")
-    graph.add_output("y", np.float32, [2])
-    with pytest.raises(rt.DTypeMismatchError, match=r"Actual: \(tensor\(string\)\)"):
+    graph.add_input("x", [2], np.float32)
+    graph.add_node("relu", "Relu", ["x"], ["y"])
+    graph.add_output("y", [2], np.float32)
+    with pytest.raises(rt.ValidationError, match=why):
         rt.InferenceSession(graph).run(None, {"x": x})
 
 
 def test_results_are_nobody_elses(session: rt.InferenceSession) -> None:
     """A string tensor that is handed through is copied, as all are."""
     graph = rt.Graph("identity")
-    graph.add_input("x", str, [2])
-    graph.add_node("Identity", ["x"], ["y"], "id")
-    graph.add_output("y", str, [2])
+    graph.add_input("x", [2], str)
+    graph.add_node("id", "Identity", ["x"], ["y"])
+    graph.add_output("y", [2], str)
     x = np.array(["a", "b"], object)
     (y,) = rt.InferenceSession(graph).run(None, {"x": x})
     y[0] = "c"

@@ -24,7 +24,18 @@ from pyflame_rt.universe import PFRT_UNIVERSE, make_context
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("backends", "dialects", "passes", "tools")
-LEAVES = ("dtypes", "errors", "files", "kernels", "weights")
+LEAVES = (
+    "dtypes",
+    "errors",
+    "files",
+    "kernels",
+    "limits",
+    "mapped_files",
+    "registrations",
+    "safetensors",
+    "tensor",
+    "weights",
+)
 PARTS = ("backends", "frontends", "passes")
 """The three parts of layer 2, which never import each other."""
 

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from xdsl.utils.exceptions import ArgSpecParseError
@@ -23,11 +23,31 @@ from pyflame_rt.errors import (
 
 FAILURE = 1
 USAGE = 2
+PLUGIN_OPTION = "--load-plugin"
+PLUGIN_HELP = "run a .py file, or load an installed plugin, that adds operators, backends, formats"
 INTERRUPTED = 130
 
 
 class UsageError(PyFlameRTError):
     """The command line makes no sense; exit code 2."""
+
+
+def load_plugins(arguments: Sequence[str] | None) -> None:
+    """Load what a command line gives as `--load-plugin`, before anything else is read of it: what
+    plugins bring decides what the rest may say. Raises PyFlameRTError.
+    """
+    words = iter(sys.argv[1:] if arguments is None else arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if word == "--":
+            return
+        if option == PLUGIN_OPTION:
+            from pyflame_rt.plugins import load_plugin
+
+            name = value if equals else next(words, "")
+            if not name:
+                raise UsageError(f"{PLUGIN_OPTION} takes a .py file or a plugin's name")
+            load_plugin(name)
 
 
 _BAD_INPUT = (

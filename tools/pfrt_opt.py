@@ -26,10 +26,18 @@ from pyflame_rt import (
     pipelines,
     reproducer,
 )
+from pyflame_rt.binary_targets import BinaryTarget, target_for
 from pyflame_rt.errors import InvalidModelError, ModelNotFoundError, PyFlameRTError, ValidationError
 from pyflame_rt.ir_text import IRTarget
-from pyflame_rt.tools.command import FAILURE, UsageError, guarded
-from pyflame_rt.universe import multiverse
+from pyflame_rt.tools.command import (
+    FAILURE,
+    PLUGIN_HELP,
+    PLUGIN_OPTION,
+    UsageError,
+    guarded,
+    load_plugins,
+)
+from pyflame_rt.universe import all_dialects, multiverse
 
 if TYPE_CHECKING:
     from pyflame_rt.dialects.pfrt.attributes import WeightAttr
@@ -37,6 +45,11 @@ if TYPE_CHECKING:
 
 PROGRAM = "pfrt-opt"
 SPLIT = "// -----"
+
+_WRITE_IR = "write to a .mlir file"
+_BY_EXTENSION = f"{IRTarget.name}{{}}"
+"""The target when there is no -t: IR text, unless the output file's extension says more. It is
+spelled as nobody would, to be told apart from `-t mlir`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class PfrtOptMain(xDSLOptMain):
     """What `--stats` prints."""
 
     def register_all_dialects(self) -> None:
-        for name, factory in multiverse().all_dialects.items():
+        for name, factory in all_dialects().items():
             self.ctx.register_dialect(name, factory)
 
     def register_all_passes(self) -> None:
@@ -74,6 +87,10 @@ class PfrtOptMain(xDSLOptMain):
         super().register_all_arguments(arg_parser)
         arg_parser.prog = PROGRAM
         setattr(arg_parser, "error", _usage_error)  # noqa: B010
+        arg_parser.set_defaults(target=_BY_EXTENSION)
+        arg_parser.add_argument(
+            PLUGIN_OPTION, metavar="FILE.py|NAME", action="append", help=PLUGIN_HELP
+        )
         arg_parser.add_argument(
             "--weights", metavar="FILE", help="weights side file for IR that names weights"
         )
@@ -112,16 +129,20 @@ class PfrtOptMain(xDSLOptMain):
             raise UsageError("--reproducer and --split-input-file do not go together")
         if args.output_file == "-":
             args.output_file = None
-        for path in filter(None, (args.output_file, args.reproducer)):
-            if not module_files.is_for_text(path):
-                raise UsageError("not a name for text", where=path, hint="write to a .mlir file")
+        if args.reproducer and not module_files.is_for_text(args.reproducer):
+            raise UsageError("not a name for text", where=args.reproducer, hint=_WRITE_IR)
         self.passes = pipelines.parse(args.passes, self.available_passes)
         self.target = self._make_target()
+        self._check_output()
 
     def run(self) -> None:
         """Process the input chunk by chunk. Raises PyFlameRTError."""
         if self.args.weights is not None:
             module_files.load_weights(self.args.weights, self.ctx)
+        if isinstance(self.target, BinaryTarget):
+            (chunk,) = self.chunks()
+            self.write_model(self.processed(chunk, 0), self.target)
+            return
         texts: list[str] = []
         weights: list[WeightAttr] = []
         for index, chunk in enumerate(self.chunks()):
@@ -142,6 +163,13 @@ class PfrtOptMain(xDSLOptMain):
             texts.append(text)
         if self.args.output_file is not None:
             module_files.write(self.args.output_file, "".join(texts), weights)
+
+    def write_model(self, module: ModuleOp, target: BinaryTarget) -> None:
+        """Write a module as a model file, or to standard output. Raises PyFlameRTError."""
+        if self.args.output_file is None:
+            target.emit(self.ctx, module, sys.stdout)
+        else:
+            target.save(module, Path(self.args.output_file))
 
     @property
     def writes_ir(self) -> bool:
@@ -209,7 +237,7 @@ class PfrtOptMain(xDSLOptMain):
         if self.format != "mlir":
             if chunk.data is None:
                 return module_files.load(chunk.name, self.ctx, format=self.format)
-            return module_files.load_bytes(chunk.data, chunk.name)
+            return module_files.load_bytes(chunk.data, chunk.name, self.ctx)
         if not self.is_stdin:
             module_files.load_weights_beside(chunk.name, self.ctx)
         return module_files.parse(
@@ -270,8 +298,25 @@ class PfrtOptMain(xDSLOptMain):
             ) from None
         return output.getvalue().rstrip("\n") + "\n"
 
+    def _check_output(self) -> None:
+        """Refuse a file whose name is that of another format than the target's."""
+        path, target = self.args.output_file, self.target
+        if isinstance(target, BinaryTarget):
+            if self.args.split_input_file:
+                raise UsageError(f"--split-input-file and -t {target.name} do not go together")
+            suffix = "" if path is None else Path(path).suffix.lower()
+            if suffix != target.extension and suffix in (*module_files.loaders(), ".weights"):
+                hint = f"write to a {target.extension} file"
+                raise UsageError(f"not a name for {target.name}", where=path, hint=hint)
+        elif path is not None and not module_files.is_for_text(path):
+            raise UsageError("not a name for text", where=path, hint=_WRITE_IR)
+
     def _make_target(self) -> Target | None:
         args = self.args
+        if args.target == _BY_EXTENSION and args.output_file is not None:
+            target = target_for(args.output_file)
+            if target is not None:
+                return target
         spec, *more = pipeline_syntax.read(args.target)
         if more:
             raise UsageError(f'-t takes one target, got "{args.target}"')
@@ -304,6 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    load_plugins(arguments)
     tool = PfrtOptMain(f"{PROGRAM}: run passes on models and IR", arguments)
     try:
         tool.run()

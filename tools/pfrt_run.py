@@ -24,9 +24,11 @@ from pyflame_rt import (
     model_runs,
     module_files,
     pipelines,
+    profile_tables,
     random_inputs,
     timing,
 )
+from pyflame_rt.backends.registry import BackendRegistry, get_backend
 from pyflame_rt.bisection import bisect
 from pyflame_rt.comparison import Difference, Tolerance, compare_all, worst
 from pyflame_rt.compiler import Program, TensorSpec
@@ -40,13 +42,22 @@ from pyflame_rt.errors import (
 from pyflame_rt.failures import Check
 from pyflame_rt.reduction import reduce
 from pyflame_rt.tools import onnxruntime_values
-from pyflame_rt.tools.command import FAILURE, USAGE, UsageError, guarded
+from pyflame_rt.tools.command import (
+    FAILURE,
+    PLUGIN_HELP,
+    PLUGIN_OPTION,
+    USAGE,
+    UsageError,
+    guarded,
+    load_plugins,
+)
 from pyflame_rt.tools.progress import stage
 
 Array: TypeAlias = npt.NDArray[Any]
 
 PROGRAM = "pfrt-run"
 _BENCH_RUNS = 100
+_PROFILED_RUNS = 5
 _SHOWN_LAYERS = 5
 _SHOWN_TEXTS = 3
 _SHOWN_TEXT = 30
@@ -59,6 +70,7 @@ class Options:
     model: str
     weights: str | None
     backend: str
+    load_plugin: tuple[str, ...]
     pipeline: str | None
     opt_level: int | None
     dynamic: bool
@@ -78,6 +90,7 @@ class Options:
     reduce: str | None
     inspect: bool
     bench: int | None
+    profile: str | None
     json: bool
 
     @property
@@ -126,6 +139,13 @@ class Report:
         return 0 if self.good else FAILURE
 
 
+def _known(context: click.Context, parameter: click.Parameter, backend: str) -> str:
+    known = BackendRegistry.instance().available_backends()
+    if backend not in known:
+        raise click.BadParameter(f"{backend!r} is not one of {', '.join(map(repr, known))}.")
+    return backend
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("model", type=click.Path())
 @click.option("-i", "--input", metavar="NAME=FILE", multiple=True, help="An input: .npy or .pb.")
@@ -148,9 +168,12 @@ class Report:
 @click.option("--inspect", is_flag=True, help="Describe the model; run nothing.")
 @click.option("--bench", type=click.IntRange(1), is_flag=False, flag_value=_BENCH_RUNS,
               metavar="[N]", help=f"Time N runs ({_BENCH_RUNS}).")  # fmt: skip
+@click.option("--profile", metavar="FILE.json",
+              help="Trace a few runs, and print where their time goes.")  # fmt: skip
 @click.option("--json", is_flag=True, help="Print one JSON object.")
-@click.option("--backend", type=click.Choice(["numpy", "reference"]), default="numpy",
-              show_default=True)  # fmt: skip
+@click.option("--backend", metavar="NAME", default="numpy", show_default=True, callback=_known,
+              help="numpy, reference, or one that a plugin brings.")  # fmt: skip
+@click.option(PLUGIN_OPTION, metavar="FILE.py|NAME", multiple=True, help=PLUGIN_HELP)
 @click.option("--pipeline", metavar="TEXT", help="Passes to run first, as for pfrt-opt.")
 @click.option("--opt-level", type=click.IntRange(0, 3), help="Optimization level.")
 @click.option("--dynamic", is_flag=True, help="Keep dynamic dimensions when compiling.")
@@ -158,7 +181,7 @@ class Report:
 @click.version_option(__version__, message=f"{PROGRAM} %(version)s")
 @click.pass_context
 def command(context: click.Context, **values: Any) -> int:
-    """Run MODEL: .onnx, .onnxtxt, or .mlir at any level of lowering.
+    """Run MODEL: .pfm, .onnx, .onnxtxt, or .mlir at any level of lowering.
 
     IR without @main but with functions that take nothing is a test: each is run. Exit code 0:
     fine, 1: a run failed or outputs differ, 2: bad input or command line.
@@ -171,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool; the exit code."""
 
     def body() -> int:
+        load_plugins(arguments)
         try:
             code = command.main(arguments, PROGRAM, standalone_mode=False)
         except click.ClickException as error:
@@ -209,7 +233,8 @@ def _run(options: Options) -> int:
         return report.finish()
     try:
         with stage(PROGRAM, "compiling"):
-            model = model_runs.compile_program(program, options.backend, pipeline)
+            level = 2 if options.opt_level is None else options.opt_level
+            model = model_runs.compile_program(program, options.backend, pipeline, level)
         with stage(PROGRAM, "running"):
             results = model.run(feed)
     except (PassFailed, BackendError) as error:
@@ -226,6 +251,12 @@ def _run(options: Options) -> int:
         with stage(PROGRAM, f"timing {runs} runs"):
             times = timing.measure(lambda: model.run(feed), runs)
         report.add("bench", times.as_json(), f"{options.backend}: {times}")
+    if options.profile is not None:
+        with stage(PROGRAM, f"tracing {_PROFILED_RUNS} runs"):
+            profile = model_runs.profiled(model, feed, _PROFILED_RUNS)
+        profile.write(options.profile)
+        tables = profile_tables.as_json(profile.events)
+        report.add("profile", tables, *profile_tables.lines(profile.events))
     return report.finish()
 
 
@@ -320,7 +351,8 @@ def _pipeline(
     level = options.opt_level
     if level is None:
         # The reference backend is the meaning of the model as it stands.
-        level = 0 if options.backend == "reference" else 2
+        target = get_backend(options.backend)
+        level = 0 if options.backend == "reference" else compiler.most_optimized(target, 2)
     specialize = not options.dynamic and options.backend != "reference"
     return model_runs.pipeline_for(specs, feed, level, specialize=specialize)
 

@@ -40,8 +40,9 @@ from pyflame_rt.dialects.pfrt.types import (
 )
 from pyflame_rt.dialects.rewriting import carrying_listener, failed
 from pyflame_rt.errors import MissingWeightsError
-from pyflame_rt.kernels import table
-from pyflame_rt.passes.shape_inference import functions, infer_op, update_signature
+from pyflame_rt.kernels import find
+from pyflame_rt.passes.function_calls import enter_call, entry_functions, leave_call
+from pyflame_rt.passes.shape_inference import infer_op, update_signature
 
 Array = npt.NDArray[Any]
 
@@ -87,14 +88,22 @@ class PfrtFoldConstantsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         self._warn_of_unknown(op)
-        for function in functions(op):
-            for block in function.body.blocks:
-                self._fold_block(ctx, block)
-            update_signature(function)
+        for function in entry_functions(op):
+            self._fold_function(ctx, function)
         _remove_unused_constants(op)
+
+    def _fold_function(self, ctx: Context, function: func.FuncOp) -> None:
+        for block in function.body.blocks:
+            self._fold_block(ctx, block)
+        update_signature(function)
 
     def _fold_block(self, ctx: Context, block: Block) -> None:
         for op in tuple(block.ops):
+            if isinstance(op, func.CallOp):
+                if (callee := enter_call(op)) is not None:
+                    self._fold_function(ctx, callee)
+                    leave_call(op, callee)
+                continue
             if isinstance(op, PfrtOp) and not isinstance(op, ControlOp | ConstantOp):
                 op = _with_known_properties(op)
                 infer_op(op)
@@ -156,7 +165,7 @@ class PfrtFoldConstantsPass(ModulePass):
         arrays = [None if value is None else constant_of(value) for value in slots]
         if any(a is None and v is not None for a, v in zip(arrays, slots, strict=True)):
             return None
-        kernel = table().get(op.name.removeprefix("pfrt."))
+        kernel = find(op.name.removeprefix("pfrt."))
         present = [array for array in arrays if array is not None]
         if kernel is None or not self._fits(op, present):
             return None

@@ -16,7 +16,15 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from pyflame_rt.dialects.plan.algorithms import ALGORITHMS
-from pyflame_rt.dialects.plan.ops import AllocOp, ArenaOp, CallOp, ReshapeOp, ViewOp, byte_size
+from pyflame_rt.dialects.plan.ops import (
+    AllocOp,
+    ArenaOp,
+    CallOp,
+    PartOp,
+    ReshapeOp,
+    ViewOp,
+    byte_size,
+)
 from pyflame_rt.dialects.rewriting import failed
 
 _ALIGNMENT = 64
@@ -116,11 +124,11 @@ def _numbered(function: func.FuncOp) -> Spans:
 
 
 def _users(buffer: SSAValue) -> Iterator[Operation]:
-    """Ops that touch a buffer, under whatever shape."""
+    """Ops that touch a buffer, under whatever shape, or a part of it."""
     pending = [buffer]
     while pending:
         for use in pending.pop().uses:
-            if isinstance(use.operation, ReshapeOp):
+            if isinstance(use.operation, ReshapeOp | PartOp):
                 pending.append(use.operation.result)
             else:
                 yield use.operation
@@ -146,7 +154,7 @@ def _share_in_place(function: func.FuncOp, spans: Spans, stretches: dict[AllocOp
         now, target, slots = spans[op][0], stretches[result], op.slots()
         for position in ALGORITHMS[op.algorithm].in_place:
             value = slots[position] if position < len(slots) else None
-            source = None if value is None else _alloc_of(value)
+            source = None if value is None or _is_part(value) else _alloc_of(value)
             if source is None or source.parent is not op.parent or used.count(source) != 1:
                 continue
             stretch = stretches[source]
@@ -158,10 +166,16 @@ def _share_in_place(function: func.FuncOp, spans: Spans, stretches: dict[AllocOp
 
 
 def _alloc_of(value: SSAValue) -> AllocOp | None:
-    """The alloc whose memory a value shows."""
-    while isinstance(value.owner, ReshapeOp):
+    """The alloc whose memory a value shows, all of it or a part."""
+    while isinstance(value.owner, ReshapeOp | PartOp):
         value = value.owner.source
     return value.owner if isinstance(value.owner, AllocOp) else None
+
+
+def _is_part(value: SSAValue) -> bool:
+    while isinstance(value.owner, ReshapeOp):
+        value = value.owner.source
+    return isinstance(value.owner, PartOp)
 
 
 def _aligned(size: int) -> int:

@@ -8,7 +8,7 @@ carries; its buffer must then be owned by nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 from xdsl.dialects import func
@@ -20,14 +20,17 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from pyflame_rt.dialects.pfrt import control
 from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.pfrt.constraints import ints
 from pyflame_rt.dialects.pfrt.control import ControlOp
 from pyflame_rt.dialects.pfrt.data import ConstantOfShapeOp, ConstantOp
 from pyflame_rt.dialects.pfrt.fused import FusedOp
+from pyflame_rt.dialects.pfrt.pieces import SliceOp, SplitOp
 from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp
 from pyflame_rt.dialects.plan import algorithms, ops
 from pyflame_rt.dialects.plan.algorithms import Algorithm
 from pyflame_rt.dialects.plan.ops import is_static
 from pyflame_rt.dialects.rewriting import failed
+from pyflame_rt.kernels.shape import slice_range
 from pyflame_rt.passes.conversion.plan_iteration import lower_scan, lower_sequence_map
 from pyflame_rt.passes.conversion.plan_scope import (
     Buffer,
@@ -85,6 +88,10 @@ class FunctionLowering:
                 self._lower_owned(scope, op)
             case PfrtOp() if op.name in _ALIASES:
                 self._lower_alias(scope, op)
+            case SplitOp() if op.split_value is None:
+                self._lower_parts(scope, op, _split_offsets(op))
+            case SliceOp() if (begins := _slice_offsets(op)) is not None:
+                self._lower_parts(scope, op, [begins])
             case PfrtOp():
                 self._lower_static(scope, op)
             case control.YieldOp() | func.ReturnOp():
@@ -119,6 +126,21 @@ class FunctionLowering:
             view = add_op(scope, ops.ReshapeOp(buffer.value, kind), op.location)
             buffer = Buffer(view.results[0], buffer.late)
         define(scope, op, [buffer])
+
+    def _lower_parts(self, scope: Scope, op: PfrtOp, offsets: Sequence[Sequence[int]]) -> None:
+        """Parts of the operand's buffer; copies of those that their users need in one piece."""
+        source = scope.buffer(op.operands[0])
+        found: list[Buffer] = []
+        for result, begins in zip(op.results, offsets, strict=True):
+            kind = cast("MemRefType[Any]", buffer_type(result.type))
+            part = ops.PartOp(source.value, begins, kind)
+            buffer = Buffer(add_op(scope, part, op.location).results[0], source.late)
+            if not part.is_contiguous and not _takes_strides(result):
+                into = self._result_buffer(scope, result, op.location, late=True)
+                add_call(scope, "copy", [buffer.value], into=[into.value], location=op.location)
+                buffer = into
+            found.append(buffer)
+        define(scope, op, found)
 
     def _lower_owned(self, scope: Scope, op: PfrtOp) -> None:
         call = add_call(
@@ -245,6 +267,52 @@ def _escapes(user: Operation, value: SSAValue) -> bool:
             return value in user.carried
         case _:
             return False
+
+
+def _split_offsets(op: SplitOp) -> list[list[int]]:
+    """Where each part begins."""
+    shapes = [cast("MemRefType[Any]", buffer_type(r.type)).get_shape() for r in op.results]
+    rank = len(shapes[0]) if shapes else 0
+    axis, place = op.axis.value.data % max(rank, 1), 0
+    found: list[list[int]] = []
+    for shape in shapes:
+        found.append([place if i == axis else 0 for i in range(rank)])
+        place += shape[axis]
+    return found
+
+
+def _slice_offsets(op: SliceOp) -> list[int] | None:
+    """Where a slice begins along each axis; None if it takes steps, or what it takes is an operand."""
+    if len(op.operands) > 1 or op.starts is None or op.ends is None:
+        return None
+    shape = cast("MemRefType[Any]", buffer_type(op.operand.type)).get_shape()
+    starts, ends = ints(op.starts), ints(op.ends)
+    axes = range(len(starts)) if op.axes is None else ints(op.axes)
+    steps = (1,) * len(starts) if op.steps is None else ints(op.steps)
+    offsets = [0] * len(shape)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        taken = slice_range(start, end, step, shape[axis])
+        if step != 1:
+            return None
+        offsets[axis] = taken.start if taken else 0
+    return offsets
+
+
+def _takes_strides(value: SSAValue) -> bool:
+    """Whether every user of a value is an op whose algorithm takes it as a part."""
+    return all(
+        isinstance(use.operation, PfrtOp) and _user_takes_strides(use.operation, value)
+        for use in value.uses
+    )
+
+
+def _user_takes_strides(op: PfrtOp, value: SSAValue) -> bool:
+    if op.regions or not _all_static(op) or op.name in _ALIASES:
+        return False
+    algorithm = algorithms.choose(op)
+    slots = (i for i, operand in enumerate(op.operand_slots()) if operand is value)
+    # A bound algorithm would want a copy of a late buffer anyway.
+    return algorithm is not None and algorithm.late and all(i in algorithm.strided for i in slots)
 
 
 def _scratch(scope: Scope, op: PfrtOp, algorithm: Algorithm | None) -> list[SSAValue]:

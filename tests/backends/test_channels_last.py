@@ -72,6 +72,31 @@ CONVOLUTIONS = {
         "conv_depthwise_nhwc",
     ),
     "depthwise_wide": ((1, 600, 9, 8), (600, 1, 3, 3), {"group": 600}, "conv_depthwise_nhwc"),
+    "depthwise_phases": (
+        (2, 6, 17, 16), (6, 1, 5, 5),
+        {"group": 6, "strides": (2, 3), "pads": (2, 1, 2, 3), "dilations": (1, 2)},
+        "conv_depthwise_nhwc",
+    ),
+    "depthwise_few_taps": (
+        (1, 8, 9, 9), (8, 1, 1, 2), {"group": 8, "strides": (2, 4)}, "conv_depthwise_nhwc",
+    ),
+    "depthwise_one_axis": (
+        (2, 6, 19), (6, 1, 3), {"group": 6, "strides": (2,), "pads": (1, 1)}, "conv_depthwise_nhwc",
+    ),
+    "depthwise_three_axes": (
+        (1, 5, 6, 7, 8), (5, 1, 3, 2, 3), {"group": 5, "strides": (1, 2, 2), "pads": (1,) * 6},
+        "conv_depthwise_nhwc",
+    ),
+    "depthwise_strips": (
+        (2, 48, 70, 61), (48, 1, 3, 3), {"group": 48, "pads": (1,) * 4}, "conv_depthwise_nhwc",
+    ),
+    "depthwise_strips_of_phases": (
+        (1, 48, 70, 61), (48, 1, 3, 3), {"group": 48, "strides": (2, 2), "pads": (0, 0, 1, 1)},
+        "conv_depthwise_nhwc",
+    ),
+    "groups_in_strips": (
+        (1, 32, 60, 60), (64, 8, 3, 3), {"group": 4, "pads": (1,) * 4}, "conv_im2col_nhwc",
+    ),
     "one_axis": ((2, 4, 9), (6, 4, 3), {"auto_pad": "SAME_UPPER"}, "conv_im2col_nhwc"),
     "three_axes": ((2, 3, 5, 6, 7), (6, 3, 2, 3, 3), {"pads": (1,) * 6}, "conv_im2col_nhwc"),
     "no_images": ((0, 3, 5, 5), (4, 3, 3, 3), {}, "conv_im2col_nhwc"),

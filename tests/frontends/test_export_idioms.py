@@ -50,7 +50,7 @@ def assert_agrees(proto: ModelProto, *feeds: Mapping[str, np.ndarray]) -> None:
     ort = pytest.importorskip("onnxruntime")
     data = proto.SerializeToString()
     options = SessionOptions()
-    options.specialize_after = 2
+    options.specialize_after = 1
     session, judge = InferenceSession(data, options), ort.InferenceSession(data)
     for feed in feeds:
         expected = judge.run(None, feed)
@@ -59,6 +59,7 @@ def assert_agrees(proto: ModelProto, *feeds: Mapping[str, np.ndarray]) -> None:
             for actual, right in zip(session.run(None, feed), expected, strict=True):
                 assert actual.dtype == right.dtype
                 np.testing.assert_allclose(actual, right, rtol=1e-5, atol=1e-6)
+            session.settle()
         pipes.append(session.pipeline_for(feed))
         assert "pfrt-specialize-shapes" not in pipes[0]
         assert "pfrt-specialize-shapes" in pipes[1]

@@ -10,6 +10,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from pyflame_rt.errors import InvalidModelError, ModelNotFoundError
 from pyflame_rt.frontends.onnx import import_onnx
+from pyflame_rt.limits import Limits
 
 WEIGHTS = np.arange(4096, dtype=np.float32)
 
@@ -57,12 +58,37 @@ def test_ranges_of_one_file_share_one_map(tmp_path):
         assert not array.flags.writeable
 
 
-def test_a_link_inside_the_folder_is_followed(tmp_path):
-    (tmp_path / "w.bin").write_bytes(WEIGHTS.tobytes())
-    (tmp_path / "link").symlink_to("w.bin")
-    np.testing.assert_array_equal(
-        arrays(import_onnx(save(tmp_path, {"location": "link"})))[0], WEIGHTS
-    )
+@pytest.mark.parametrize("location", ["link", "linked/w.bin", "sub/link"])
+def test_links_inside_the_folder_are_not_followed(tmp_path, location):
+    """Where a link leads may change between a look and the next."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "w.bin").write_bytes(WEIGHTS.tobytes())
+    (tmp_path / "link").symlink_to("sub/w.bin")
+    (tmp_path / "linked").symlink_to("sub")
+    (tmp_path / "sub" / "link").symlink_to("w.bin")
+    with pytest.raises(InvalidModelError, match=r"leads through a link; put the file itself"):
+        import_onnx(save(tmp_path, {"location": location}))
+
+
+def test_the_models_folder_may_be_reached_by_a_link(tmp_path):
+    """It is the user who says where the model is."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "w.bin").write_bytes(WEIGHTS.tobytes())
+    save(tmp_path / "model", {"location": "w.bin"})
+    (tmp_path / "link").symlink_to("model")
+    np.testing.assert_array_equal(arrays(import_onnx(tmp_path / "link" / "m.onnx"))[0], WEIGHTS)
+
+
+def test_a_file_with_another_name_is_not_used(tmp_path):
+    """A hard link in the folder may be to any file of the system; the limit says otherwise."""
+    (tmp_path / "secret").write_bytes(WEIGHTS.tobytes())
+    (tmp_path / "model").mkdir()
+    os.link(tmp_path / "secret", tmp_path / "model" / "w.bin")
+    path = save(tmp_path / "model", {"location": "w.bin"})
+    with pytest.raises(InvalidModelError, match=r"has 2 names .*limit external_hard_links"):
+        import_onnx(path)
+    module = import_onnx(path, limits=Limits(external_hard_links=2))
+    np.testing.assert_array_equal(arrays(module)[0], WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +124,7 @@ def test_links_that_lead_elsewhere(tmp_path, through):
     else:
         (folder / "sub").symlink_to(outside)
     path = save(folder, {"location": "w.bin" if through == "file" else "sub/w.bin"})
-    with pytest.raises(InvalidModelError, match="leads out of the model's folder"):
+    with pytest.raises(InvalidModelError, match="leads through a link"):
         import_onnx(path)
 
 
@@ -107,7 +133,7 @@ def test_a_folder_whose_name_only_begins_alike_is_outside(tmp_path):
     (tmp_path / "model-secret" / "w.bin").write_bytes(WEIGHTS.tobytes())
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "w.bin").symlink_to("../model-secret/w.bin")
-    with pytest.raises(InvalidModelError, match="leads out"):
+    with pytest.raises(InvalidModelError, match="leads through a link"):
         import_onnx(save(tmp_path / "model", {"location": "w.bin"}))
 
 
@@ -133,13 +159,13 @@ def test_ranges_and_keys_are_checked(tmp_path, entries, why):
         import_onnx(save(tmp_path, entries))
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "long"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "long", "dot"])
 def test_what_is_no_regular_file(tmp_path, kind):
     if kind == "folder":
         (tmp_path / "w.bin").mkdir()
     if kind == "pipe":
         os.mkfifo(tmp_path / "w.bin")
-    location = "w" * 3000 if kind == "long" else "w.bin"
+    location = {"long": "w" * 3000, "dot": "./"}.get(kind, "w.bin")
     with pytest.raises(ModelNotFoundError, match="external data file"):
         import_onnx(save(tmp_path, {"location": location}))
 
@@ -149,6 +175,20 @@ def test_models_given_as_bytes_have_no_folder(tmp_path):
     path = save(tmp_path, {"location": "w.bin"})
     with pytest.raises(InvalidModelError, match="given as bytes cannot have external data"):
         import_onnx(path.read_bytes())
+
+
+def test_models_given_as_bytes_may_be_given_a_folder(tmp_path):
+    """The same rules hold in it."""
+    (tmp_path / "w.bin").write_bytes(WEIGHTS.tobytes())
+    data = save(tmp_path, {"location": "w.bin"}).read_bytes()
+    module = import_onnx(data, base_directory=tmp_path)
+    np.testing.assert_array_equal(arrays(module)[0], WEIGHTS)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "w.bin").symlink_to("../w.bin")
+    with pytest.raises(InvalidModelError, match="leads through a link"):
+        import_onnx(data, base_directory=tmp_path / "inner")
+    with pytest.raises(ModelNotFoundError, match="no such file"):
+        import_onnx(data, base_directory=tmp_path / "nowhere")
 
 
 def test_raw_and_external_data_contradict_each_other(tmp_path):

@@ -206,10 +206,11 @@ def test_every_version_equals_onnxruntime(judged, example: Case, dynamic: bool, 
     reference = compiler.compile_module(program.module, program.ctx, "reference", "")
     check(reference.run(list(feed.values())), want)
     options = SessionOptions()
-    options.specialize_after = 2
+    options.specialize_after = 1
     session = InferenceSession(source, options)
     for _ in range(2):
         check(session.run(None, feed), want)
+        session.settle()
 
 
 def ops_of(example: Case, *, known: bool) -> list[str]:

@@ -119,6 +119,8 @@ def test_signatures_in_turn(
     for seed, binding in enumerate(dims):
         fed = feed(entry, binding, seed)
         agreement(ours.run(None, fed), theirs.run(None, fed), what=str(binding))
+        ours.settle()
+    assert sum(signature.specialized for signature in ours.signatures()) == 2
 
 
 def test_committed_files_fit_their_manifest() -> None:

@@ -222,14 +222,14 @@ def test_custom_passes(graph: pyflame_rt.Graph):
 
 def test_pattern_matching():
     graph = pyflame_rt.Graph()
-    graph.add_input("x", np.float32, [2, 3])
+    graph.add_input("x", [2, 3], np.float32)
     graph.add_initializer("w", np.ones((3, 4), np.float32))
     graph.add_initializer("b", np.ones(4, np.float32))
-    graph.add_node("MatMul", ["x", "w"], ["h"])
-    graph.add_node("Add", ["h", "b"], ["y"])
-    graph.add_node("Add", ["b", "h"], ["z"])
+    graph.add_node("", "MatMul", ["x", "w"], ["h"])
+    graph.add_node("", "Add", ["h", "b"], ["y"])
+    graph.add_node("", "Add", ["b", "h"], ["z"])
     for name in "yz":
-        graph.add_output(name, np.float32, [2, 4])
+        graph.add_output(name, [2, 4], np.float32)
 
     pattern = opt.Pattern()
     pattern.add_node(opt.PatternNode.op("MatMul", "matmul"))

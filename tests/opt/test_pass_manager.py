@@ -21,11 +21,11 @@ from pyflame_rt import opt
 @pytest.fixture
 def graph() -> rt.Graph:
     made = rt.Graph("small")
-    made.add_input("x", np.float32, [2])
+    made.add_input("x", [2], np.float32)
     made.add_initializer("k", np.array([3, 5], np.float32))
-    made.add_node("Neg", ["k"], ["n"])
-    made.add_node("Mul", ["x", "n"], ["y"])
-    made.add_output("y", np.float32, [2])
+    made.add_node("", "Neg", ["k"], ["n"])
+    made.add_node("", "Mul", ["x", "n"], ["y"])
+    made.add_output("y", [2], np.float32)
     return made
 
 
@@ -217,8 +217,8 @@ def test_an_edge_without_an_input_number_fits_any(graph: rt.Graph):
 def test_verbosity_without_logging_is_on_stderr():
     """A program that has set up no logging sees it too."""
     code = (
-        "from pyflame_rt import opt, Graph; g = Graph(); g.add_input('x', 'f4', [2]);"
-        "g.add_node('Neg', ['x'], ['y']); g.add_output('y', 'f4', [2]);"
+        "from pyflame_rt import opt, Graph; g = Graph(); g.add_input('x', [2], 'f4');"
+        "g.add_node('', 'Neg', ['x'], ['y']); g.add_output('y', [2], 'f4');"
         "m = opt.PassManager(opt.PassManagerConfig(verbose=True)); m.register_pass('cse'); m.run(g)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

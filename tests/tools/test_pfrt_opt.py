@@ -72,7 +72,7 @@ def test_standard_input_holds_ir(monkeypatch, capsys: pytest.CaptureFixture[str]
         (["-t", "dot{x=1}"], 'dot: unknown option "x"'),
         (["-t", "{"], "Expected pass name here"),
         (["-t", "dot,mlir"], '-t takes one target, got "dot,mlir"'),
-        (["-o", "m.onnx"], "m.onnx: not a name for text; write to a .mlir file"),
+        (["-o", "m.onnxtxt"], "m.onnxtxt: not a name for text; write to a .mlir file"),
         (["-o", "m.weights"], "m.weights: not a name for text"),
         (["--reproducer", "m.onnx"], "m.onnx: not a name for text"),
         (["-f", "torch"], "invalid choice: 'torch'"),

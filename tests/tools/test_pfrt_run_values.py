@@ -201,7 +201,7 @@ def test_items_of_sequences_are_arrays_of_their_own(sequences, capsys, monkeypat
         (["-i", "s=s.npy"], "s.npy: holds one array, which is no !pfrt.sequence"),
         (["-i", "s=data/input_2.pb", "-i", "o=data/input_1.pb"], "is not an ONNX sequence: "),
         (["-i", "x=data/input_0.pb"], "is not an ONNX tensor: "),
-        (["-i", "s=empty.pb", "-i", "x=data/input_2.pb"], "Required inputs (['o']) are missing"),
+        (["-i", "s=empty.pb", "-i", "o=data/input_1.pb"], "Required inputs (['x']) are missing"),
     ],
 )
 def test_containers_that_cannot_be_fed_are_named(

@@ -44,3 +44,24 @@ plan.call @copy(%x) into(%y) : (memref<4xf32>) into(memref<?xf32>)
 %x, %y = "test.op"() : () -> (memref<4xf32>, memref<4xf32>)
 %z = plan.call @copy(%x) into(%y) : (memref<4xf32>) into(memref<4xf32>) -> memref<4xf32>
 // CHECK: plan.call: C2: has both `into` buffers and owned results
+
+// -----
+
+// So has a part.
+%b = "test.op"() : () -> memref<?x4xf32>
+%p = plan.part %b[0, 0] : memref<?x4xf32> -> memref<1x4xf32>
+// CHECK: plan.part: C1: needs a static shape, got memref<?x4xf32>
+
+// -----
+
+// A part has as many dimensions as its buffer.
+%b = plan.alloc : memref<2x4xf32>
+%p = plan.part %b[0, 0] : memref<2x4xf32> -> memref<4xf32>
+// CHECK: plan.part: C2: memref<4xf32> at [0, 0] of memref<2x4xf32>
+
+// -----
+
+// A part lies in its buffer.
+%b = plan.alloc : memref<2x4xf32>
+%p = plan.part %b[0, 3] : memref<2x4xf32> -> memref<2x2xf32>
+// CHECK: plan.part: C3: 3..5 of a dimension of 4

@@ -77,3 +77,13 @@ func.func @control(%c: memref<i1>, %m: memref<i64>, %x: memref<4xf32>) -> (memre
 // CHECK-NEXT: ^{{.*}}(%i: memref<i64>, %again: memref<i1>, %v: memref<4xf32>):
 // CHECK-NEXT: plan.yield %again, %v : memref<i1>, memref<4xf32>
 // CHECK-NEXT: } : trip memref<i64> while memref<i1> carry(memref<4xf32>)
+
+// -----
+
+// A part of a buffer.
+func.func @part(%x: memref<2x6xf32>) {
+  %p = plan.part %x[0, 4] : memref<2x6xf32> -> memref<2x2xf32>
+  func.return
+}
+// CHECK-LABEL: @part
+// CHECK-NEXT: %p = plan.part %x[0, 4] : memref<2x6xf32> -> memref<2x2xf32>
