@@ -49,12 +49,17 @@ _DEFINITIONS: Registry[Definition] = Registry("custom operator")
 def register(schema: OpSchema) -> Definition:
     """Make an operator known, in place of one of that name that was registered before.
 
-    Raises ValidationError when its op in IR would be called as another operator's.
+    Raises ValidationError when its op in IR would be called as another operator's, and for one of
+    ONNX's own, which a model's nodes would never be.
     """
     from pyflame_rt.dialects.custom.evaluation import Kernel
     from pyflame_rt.dialects.custom.operation import operation_class
     from pyflame_rt.dialects.custom.schema import BackendType
+    from pyflame_rt.dialects.pfrt import operations
+    from pyflame_rt.dialects.pfrt.names import op_name_of
 
+    if schema.domain in ("", "ai.onnx") and op_name_of(schema.name) in operations():
+        raise schema.error("ONNX's own operators cannot be replaced; give it a domain")
     name = op_name(schema.domain, schema.name)
     for other in _DEFINITIONS.values():
         domain = other.schema.domain

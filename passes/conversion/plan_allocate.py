@@ -26,6 +26,7 @@ from pyflame_rt.dialects.plan.ops import (
     byte_size,
 )
 from pyflame_rt.dialects.rewriting import failed
+from pyflame_rt.kernels.sizes import MAX_BYTES
 
 _ALIGNMENT = 64
 
@@ -100,8 +101,10 @@ def _lifetimes(allocs: Sequence[AllocOp], spans: Spans) -> dict[AllocOp, Stretch
     for alloc in allocs:
         users = [spans[_in_block(user, cast(Block, alloc.parent))] for user in _users(alloc.buffer)]
         if users:
+            if (size := byte_size(alloc.buffer.type)) > MAX_BYTES:
+                raise failed(alloc, f"a buffer of {size} bytes is more than any tensor may have")
             first, last = min(span[0] for span in users), max(span[1] for span in users)
-            stretches[alloc] = Stretch(_aligned(byte_size(alloc.buffer.type)), first, last)
+            stretches[alloc] = Stretch(_aligned(size), first, last)
     return stretches
 
 

@@ -284,3 +284,10 @@ def test_tensors_in_tensors_out():
     (grad,) = op.gradient([given], [given])
     assert isinstance(grad, pyflame_rt.Tensor)
     assert isinstance(op(np.ones(2)), np.ndarray)
+
+
+@pytest.mark.parametrize("domain", ["", "ai.onnx"])
+def test_operators_of_onnx_are_not_replaced(domain: str):
+    """A model's Relu would stay ONNX's, so registering another is refused."""
+    with pytest.raises(ValidationError, match="cannot be replaced"):
+        register_custom_op("Relu", domain=domain, kernel_fn=identity)

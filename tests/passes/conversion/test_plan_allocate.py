@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects import func
+from xdsl.dialects import test as test_dialect
 from xdsl.dialects.builtin import MemRefType, ModuleOp, f32, i1
 from xdsl.ir import Block, Operation, Region, SSAValue
 
@@ -221,4 +222,14 @@ def test_second_allocation_is_an_error() -> None:
     block.add_ops([arena, alloc, NewOp(MemRefType(f32, [4])), func.ReturnOp()])
     module = ModuleOp([func.FuncOp("main", ([], []), Region(block))])
     with pytest.raises(PassFailed, match="has an arena already"):
+        PlanAllocatePass().apply(make_context(), module)
+
+
+def test_a_buffer_that_no_machine_has_is_an_error() -> None:
+    """Sizes that a file declares are added up only where they can be."""
+    kind = MemRefType(f32, [2**62])
+    alloc = AllocOp(kind)
+    block = Block([alloc, test_dialect.TestOp([alloc.buffer]), func.ReturnOp()])
+    module = ModuleOp([func.FuncOp("main", ((), ()), Region(block))])
+    with pytest.raises(PassFailed, match="more than any tensor may have"):
         PlanAllocatePass().apply(make_context(), module)
