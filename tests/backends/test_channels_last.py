@@ -97,6 +97,10 @@ CONVOLUTIONS = {
     "groups_in_strips": (
         (1, 32, 60, 60), (64, 8, 3, 3), {"group": 4, "pads": (1,) * 4}, "conv_im2col_nhwc",
     ),
+    "tiles": ((2, 32, 8, 12), (40, 32, 3, 3), {"pads": (1,) * 4}, "conv_winograd_nhwc"),
+    "half_tiles": ((2, 33, 7, 9), (32, 33, 3, 3), {"pads": (1, 0, 0, 2)}, "conv_winograd_nhwc"),
+    "strips_of_tiles": ((1, 64, 61, 37), (96, 64, 3, 3), {}, "conv_winograd_nhwc"),
+    "deep_tiles": ((1, 2000, 5, 4), (32, 2000, 3, 3), {"pads": (1,) * 4}, "conv_winograd_nhwc"),
     "one_axis": ((2, 4, 9), (6, 4, 3), {"auto_pad": "SAME_UPPER"}, "conv_im2col_nhwc"),
     "three_axes": ((2, 3, 5, 6, 7), (6, 3, 2, 3, 3), {"pads": (1,) * 6}, "conv_im2col_nhwc"),
     "no_images": ((0, 3, 5, 5), (4, 3, 3, 3), {}, "conv_im2col_nhwc"),
@@ -112,6 +116,8 @@ def test_convolutions(case: str, constant: bool):
     wanted = kernels.table()["conv"](x, w, bias, **properties)
     others = [w, bias, None]
     found, callees = computed("conv", to_layout(x, "nhwc"), others, properties, constant)
+    if algorithm == "conv_winograd_nhwc" and not constant:
+        algorithm = "conv_im2col_nhwc"
     assert algorithm in callees
     np.testing.assert_allclose(found, to_layout(wanted, "nhwc"), rtol=1e-4, atol=1e-3)
 
@@ -133,7 +139,9 @@ def test_convolutions_of_channels_first(case: str):
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("case", ["several_blocks", "points_in_blocks", "depthwise", "one_axis"])
+@pytest.mark.parametrize(
+    "case", ["several_blocks", "points_in_blocks", "depthwise", "one_axis", "half_tiles"]
+)
 @pytest.mark.parametrize(
     "activation", [Activation("relu"), Activation("elu", {"alpha": 0.5}), Activation("erf")]
 )

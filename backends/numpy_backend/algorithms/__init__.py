@@ -16,6 +16,7 @@ FAMILIES = (
     "convolution",
     "convolution_depthwise",
     "convolution_nhwc",
+    "convolution_winograd",
     "data",
     "elementwise",
     "layer_norm",

@@ -118,10 +118,9 @@ def _sum_of_taps(
     """The step y = sum over a phase's taps of what windows see, times the factors."""
     axes, width = strips.axes, strips.outputs[-1]
     run, groups = together * strips.channels, width // together
-    if seen.ndim == len(axes) + 3:
-        seen = seen[..., phase.phase, phase.place :, :]
-    else:
-        seen = seen[..., phase.place :, :]
+    if seen.ndim > len(axes) + 2:
+        seen = seen[..., phase.phase, :, :]
+    seen = seen[..., phase.place :, :]
     spatial = seen.strides[1:-1]
     view = as_strided(
         seen,

@@ -38,7 +38,7 @@ _PART = 5
 def strips_of(call: BoundCall, phases: bool = False) -> tuple[Strips, Array]:
     """How a convolution goes over its result, and its input as N x spatial x C.
 
-    With `phases` there are two spatial axes at least.
+    With `phases` there are two spatial axes at least, the last one by phases of its stride.
     """
     x, params = call.input(0), call.params
     if params.get("x_layout") == "nchw":
@@ -52,7 +52,8 @@ def strips_of(call: BoundCall, phases: bool = False) -> tuple[Strips, Array]:
     )
     if phases and len(axes) == 1:
         x, axes = x[:, :, None], (*axes, WindowAxis(1))
-    return Strips(x.shape[0], x.shape[1:-1], x.shape[-1], axes, phases), x
+    count = axes[-1].stride if phases else 0
+    return Strips(x.shape[0], x.shape[1:-1], x.shape[-1], axes, count), x
 
 
 def is_prepared(call: BoundCall) -> bool:
@@ -247,13 +248,13 @@ def _borders(strips: Strips, buffer: Array) -> list[Run]:
 
 def _places(strips: Strips) -> list[tuple[slice, slice]]:
     """For each phase, the elements along the last axis that have it, and where they go."""
-    axis, begin, size = strips.axes[-1], strips.begins[-1], strips.sizes[-1]
+    phases, begin, size = strips.phases, strips.begins[-1], strips.sizes[-1]
     found: list[tuple[slice, slice]] = []
-    for phase in range(axis.stride):
-        first = (phase - begin) % axis.stride
-        count = len(range(first, size, axis.stride))
-        place = (begin + first) // axis.stride
-        found.append((slice(first, None, axis.stride), slice(place, place + count)))
+    for phase in range(phases):
+        first = (phase - begin) % phases
+        place = (begin + first) // phases
+        count = len(range(first, size, phases))
+        found.append((slice(first, None, phases), slice(place, place + count)))
     return found
 
 
@@ -265,9 +266,10 @@ def _by_phase(strips: Strips, held: Array, source: Array) -> list[Run]:
     ]
 
 
-def finishing(call: BoundCall) -> Callable[[Strip], list[Run]]:
+def finishing(call: BoundCall, with_bias: bool = True) -> Callable[[Strip], list[Run]]:
     """The steps that add bias and residual to a strip of the result, and apply the activation."""
     bias, residual, shape = call.optional(2), call.optional(3), call.output.shape
+    bias = bias if with_bias else None
     activate = activate_of(call)
     if bias is not None and call.is_constant(2):
         count = _repeats(shape)

@@ -36,15 +36,15 @@ class Strip:
 class Strips:
     """A window that slides over `batch` images of `sizes` and `channels`.
 
-    With `phases`, what is padded has along its last axis the elements together that are a multiple
-    of the stride apart, as (phases, positions, channels).
+    With n `phases`, what is padded has along its last axis the elements together that are a multiple
+    of n apart, as (n, positions, channels).
     """
 
     batch: int
     sizes: tuple[int, ...]
     channels: int
     axes: tuple[WindowAxis, ...]
-    phases: bool = False
+    phases: int = 0
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -70,7 +70,7 @@ class Strips:
     @property
     def is_padded(self) -> bool:
         """Whether windows see anything but the input as it lies."""
-        if self.phases and self.axes[-1].stride > 1:
+        if self.phases > 1:
             return True
         reached = (self.reach(i, count) for i, count in enumerate(self.outputs))
         return any(self.begins) or any(r > s for r, s in zip(reached, self.sizes, strict=True))
@@ -116,8 +116,22 @@ class Strips:
         shape = (images, self.reach(0, rows), *reached[1:])
         if not self.phases:
             return (*shape, self.channels)
-        stride = self.axes[-1].stride
-        return (*shape[:-1], stride, -(-shape[-1] // stride), self.channels)
+        return (*shape[:-1], self.phases, -(-shape[-1] // self.phases), self.channels)
+
+    def tiled(self) -> Strips:
+        """With as many outputs along each axis as whole tiles of 2 have, and two phases."""
+        axes = [
+            WindowAxis(axis.kernel, pads=(begin, axis.resolved_pads(size)[1] + count % 2))
+            for axis, begin, size, count in zip(
+                self.axes, self.begins, self.sizes, self.outputs, strict=True
+            )
+        ]
+        return Strips(self.batch, self.sizes, self.channels, tuple(axes), 2)
+
+    def of_tiles(self, features: int, itemsize: int) -> tuple[int, int]:
+        """How many images and rows of whole tiles make a strip, with so many features of each."""
+        images, rows = self.at_once(itemsize * (self.channels + features))
+        return images, rows + rows % 2
 
     def columns(self, at_once: tuple[int, int]) -> tuple[int, ...]:
         """The shape of what the weights are multiplied with: (images, rows, …, window, channels)."""

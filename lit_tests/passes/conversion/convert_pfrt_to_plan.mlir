@@ -232,3 +232,50 @@ func.func @main(%s: tensor<2x!pfrt.string>) -> tensor<1x2x!pfrt.string> {
   func.return %y : tensor<1x2x!pfrt.string>
 }
 // CHECK: %y = plan.call @unsqueeze(%s) {{.*}} : (memref<2x!pfrt.string>) -> memref<1x2x!pfrt.string>
+
+// -----
+
+// The cheapest of several algorithms: tiles for many channels under 3 x 3, columns for few.
+func.func @main(%x: tensor<1x8x8x32xf32>) -> tensor<1x8x8x32xf32> {
+  %w = pfrt.constant dense<1.0> : tensor<32x32x3x3xf32>
+  %v = pfrt.constant dense<1.0> : tensor<8x32x3x3xf32>
+  %u = pfrt.constant dense<1.0> : tensor<32x8x3x3xf32>
+  %a = pfrt.conv %x, %w {layout = "nhwc", pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x32xf32>, tensor<32x32x3x3xf32>) -> tensor<1x8x8x32xf32>
+  %b = pfrt.conv %a, %v {layout = "nhwc", pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x32xf32>, tensor<8x32x3x3xf32>) -> tensor<1x8x8x8xf32>
+  %y = pfrt.conv %b, %u {layout = "nhwc", pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x8xf32>, tensor<32x8x3x3xf32>) -> tensor<1x8x8x32xf32>
+  func.return %y : tensor<1x8x8x32xf32>
+}
+// CHECK: [[SEEN:%.*]] = plan.alloc : memref<1x10x2x5x32xf32>
+// CHECK-NEXT: [[ROWS:%.*]] = plan.alloc : memref<4x1x4x2x5x32xf32>
+// CHECK-NEXT: [[TILES:%.*]] = plan.alloc : memref<16x16x32xf32>
+// CHECK-NEXT: [[SUMS:%.*]] = plan.alloc : memref<16x16x32xf32>
+// CHECK-NEXT: plan.call @conv_winograd_nhwc({{.*}}, %w) into(%a) scratch([[SEEN]], [[ROWS]], [[TILES]], [[SUMS]])
+// CHECK: plan.call @conv_im2col_nhwc(%a, %v)
+// CHECK: plan.call @conv_im2col_nhwc(%b, %u)
+
+// -----
+
+// A depthwise convolution that takes strides sees its padded input by phases of the stride.
+func.func @main(%x: tensor<1x8x8x4xf32>) -> tensor<1x4x4x4xf32> {
+  %w = pfrt.constant dense<1.0> : tensor<4x1x3x3xf32>
+  %y = pfrt.conv %x, %w {layout = "nhwc", group = 4 : i64, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x4xf32>, tensor<4x1x3x3xf32>) -> tensor<1x4x4x4xf32>
+  func.return %y : tensor<1x4x4x4xf32>
+}
+// CHECK: [[SEEN:%.*]] = plan.alloc : memref<1x9x2x5x4xf32>
+// CHECK-NEXT: [[SUM:%.*]] = plan.alloc : memref<1x4x4x4xf32>
+// CHECK-NEXT: plan.call @conv_depthwise_nhwc({{.*}}, %w) into(%y) scratch([[SEEN]], [[SUM]])
+
+// -----
+
+// Norms of rows and products of integers have algorithms of their own; a mask that ends early has not.
+func.func @main(%x: tensor<2x4xf32>, %a: tensor<2x4xui8>, %q: tensor<1x1x2x4xf32>, %m: tensor<2x1xf32>) -> (tensor<2x4xf32>, tensor<2x3xi32>, tensor<1x1x2x4xf32>) {
+  %s = pfrt.constant dense<1.0> : tensor<4xf32>
+  %b = pfrt.constant dense<1> : tensor<4x3xi8>
+  %y = pfrt.layer_normalization %x, %s : (tensor<2x4xf32>, tensor<4xf32>) -> tensor<2x4xf32>
+  %z = pfrt.matmul_integer %a, %b : tensor<2x4xui8>, tensor<4x3xi8> -> tensor<2x3xi32>
+  %v = pfrt.attention %q, %q, %q mask(%m : tensor<2x1xf32>) : tensor<1x1x2x4xf32>, tensor<1x1x2x4xf32>, tensor<1x1x2x4xf32> -> tensor<1x1x2x4xf32>
+  func.return %y, %z, %v : tensor<2x4xf32>, tensor<2x3xi32>, tensor<1x1x2x4xf32>
+}
+// CHECK: plan.call @layer_normalization(%x, %s) into(%y)
+// CHECK: plan.call @matmul_integer(%a, %b) into(%z)
+// CHECK: plan.call @attention(%q, %q, %q, %m) into(%v) {params
