@@ -71,22 +71,38 @@ LIGHT_MODELS = (
     "zfnet512",
 )
 
+UNSTABLE = {
+    "squeezenet": "a softmax of logits around 1e10, equal in exact arithmetic: whether BLAS sums all "
+    "columns of a product in one order, by its kernel and threads, decides between all and one class"
+}
+"""Light models whose outputs as they are depend on the last bit of a sum: with drawn weights, above,
+they do not."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", LIGHT_MODELS)
 def test_light_models_with_random_weights(
     model: str, agrees: Callable[..., None], oracle: Callable[..., Any]
 ) -> None:
-    """Full-size ImageNet architectures of the onnx wheel, which fix batch 1."""
+    """Full-size ImageNet architectures of the onnx wheel, which fix batch 1.
+
+    Logits z that differ by 1e-5 max |z| make a softmax differ by up to half of that: each of its
+    derivatives is p(1 - p) <= 1/4, and two logits may move against each other.
+    """
     data = with_random_weights(LIGHT / f"light_{model}.onnx")
     session = oracle(data)
     (given,) = session.get_inputs()
     feed = {given.name: np.random.default_rng(1).random(given.shape, np.float32)}
-    agrees(data, [(feed, session.run(None, feed))])
+    expected = session.run(None, feed)
+    tolerance = [1e-5] * len(expected)
+    if len(expected) == 2:
+        probabilities, logits = (float(np.abs(values).max()) for values in expected)
+        tolerance[0] = max(1e-5, 1e-5 * logits / 2 / probabilities)
+    agrees(data, [(feed, expected)], tolerance)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", LIGHT_MODELS)
+@pytest.mark.parametrize("model", [name for name in LIGHT_MODELS if name not in UNSTABLE])
 def test_light_models_as_they_are(model: str, agrees: Callable[..., None]) -> None:
     """The recorded outputs, for the input that ONNX's own suite feeds."""
     path = LIGHT / f"light_{model}.onnx"
