@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from xdsl.dialects import func
 from xdsl.dialects.builtin import FunctionType, ModuleOp, SymbolRefAttr
 from xdsl.ir import Operation
-from xdsl.rewriter import Rewriter
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from pyflame_rt.dialects.pfrt.control import LoopOp
 from pyflame_rt.dialects.pfrt.lattice import merge
 from pyflame_rt.dialects.pfrt.scan import ScanOp
 from pyflame_rt.dialects.rewriting import failed
+from pyflame_rt.dialects.targets import TARGET
+
+_MOST_INLINED = 1 << 14
+"""Ops that inlining may add to a module: functions that call each other twice grow exponentially."""
 
 
 def entry_functions(module: ModuleOp) -> tuple[func.FuncOp, ...]:
@@ -34,6 +38,47 @@ def entry_functions(module: ModuleOp) -> tuple[func.FuncOp, ...]:
         entries.append(functions[name])
         seen |= _reached(name, functions)
     return tuple(entries)
+
+
+def inline_calls_in_loops(module: ModuleOp) -> None:
+    """Put the body of a function in the place of each call in a loop, whose types are found by trial.
+
+    Calls stay that are circular, of functions for another target, or of declared ones; and all
+    that are left once `_MOST_INLINED` ops have been added.
+    """
+    functions = {f.sym_name.data: f for f in module.ops if isinstance(f, func.FuncOp)}
+    budget = _MOST_INLINED
+    waiting = [call for call in _calls(module) if _is_in_loop(call)]
+    while waiting:
+        call = waiting.pop()
+        function = functions.get(call.callee.root_reference.data)
+        if function is None or not _is_inlined(call, function, functions):
+            continue
+        body = function.body.clone().block
+        budget -= sum(1 for _ in function.walk())
+        if budget < 0:
+            return
+        ops = tuple(body.ops)
+        waiting += (nested for op in ops for nested in _calls(op))
+        last = ops[-1]
+        results = last.operands
+        last.detach()
+        Rewriter.inline_block(body, InsertPoint.before(call), call.operands)
+        Rewriter.replace_op(call, [], results)
+        last.drop_all_references()
+
+
+def _is_inlined(
+    call: func.CallOp, function: func.FuncOp, functions: dict[str, func.FuncOp]
+) -> bool:
+    return (
+        len(function.body.blocks) == 1
+        and isinstance(function.body.block.last_op, func.ReturnOp)
+        and TARGET not in function.attributes
+        and tuple(function.function_type.inputs) == call.operand_types
+        and tuple(function.function_type.outputs) == call.result_types
+        and _enclosing(call, functions) not in _reached(function.sym_name.data, functions)
+    )
 
 
 def enter_call(call: func.CallOp) -> func.FuncOp | None:

@@ -19,7 +19,12 @@ from pyflame_rt.dialects.pfrt.scan import ScanOp, SequenceMapOp, slice_of
 from pyflame_rt.dialects.pfrt.sequence import item_of
 from pyflame_rt.dialects.pfrt.types import type_of
 from pyflame_rt.dialects.rewriting import failed, verify_failed
-from pyflame_rt.passes.function_calls import enter_call, entry_functions, leave_call
+from pyflame_rt.passes.function_calls import (
+    enter_call,
+    entry_functions,
+    inline_calls_in_loops,
+    leave_call,
+)
 
 _ROUNDS = (4, 2)
 """Rounds after which the types carried by a loop, and by a loop in a loop, are taken as declared.
@@ -28,6 +33,7 @@ Without a limit one dimension of one value may loosen a round, and rounds multip
 
 def infer_module(module: ModuleOp) -> None:
     """Refine the types of all values of all functions. Raises PassFailed on a contradiction."""
+    inline_calls_in_loops(module)
     for function in entry_functions(module):
         infer_function(function)
 

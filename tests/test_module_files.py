@@ -133,6 +133,7 @@ def test_a_failed_save_changes_neither_file(tmp_path: Path):
             "  %y = pfrt.relu %z : tensor<2xf32> -> tensor<2xf32>\n  func.return\n}",
             "values used but not defined: [%z]",
         ),
+        ('"' + "n" * 100_000 + '"()', "m.mlir:1:"),
         ("func.func @f() {\n  pfrt.rel\n}", "no operation pfrt.rel; did you mean pfrt.relu?"),
         ("[" * 100_000, "m.mlir:1:"),
         ('func.func @f() attributes {a = "' + "a" * 100_000, "m.mlir:1:"),

@@ -273,6 +273,7 @@ class LoopOp(ControlOp):
         )
         if location is not None:
             op.location = location
+        op.check()
         op.set_inferred_types()
         return op
 

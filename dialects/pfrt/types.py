@@ -175,9 +175,11 @@ def _has_dense_text(array: Array) -> bool:
         case "f":
             # Whole numbers of many digits are printed as the hexadecimal digits of their bits, and
             # read back as integers.
+            if not np.isfinite(array).all():
+                return False
             size = np.abs(array.astype(np.float64))
-            many_digits = (size >= 1e6) & (size < 1e17) & (array == np.floor(array))
-            return bool(np.isfinite(array).all() and not many_digits.any())
+            many_digits = (size >= 1e6) & (size < 1e17) & (size == np.floor(size))
+            return not many_digits.any()
         case _:
             return False
 

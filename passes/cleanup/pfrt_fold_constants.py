@@ -41,7 +41,12 @@ from pyflame_rt.dialects.pfrt.types import (
 from pyflame_rt.dialects.rewriting import carrying_listener, failed
 from pyflame_rt.errors import MissingWeightsError
 from pyflame_rt.kernels import find
-from pyflame_rt.passes.function_calls import enter_call, entry_functions, leave_call
+from pyflame_rt.passes.function_calls import (
+    enter_call,
+    entry_functions,
+    inline_calls_in_loops,
+    leave_call,
+)
 from pyflame_rt.passes.shape_inference import infer_op, update_signature
 
 Array = npt.NDArray[Any]
@@ -88,6 +93,7 @@ class PfrtFoldConstantsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         self._warn_of_unknown(op)
+        inline_calls_in_loops(op)
         for function in entry_functions(op):
             self._fold_function(ctx, function)
         _remove_unused_constants(op)

@@ -160,6 +160,15 @@ def test_deep_nests_of_loops_are_built():
             helper.make_node(
                 "Loop",
                 ["", "k", "x"],
+                ["z", "y"],
+                body=loop_body([helper.make_node("SequenceConstruct", ["v"], ["s"])], ["v", "s"]),
+            ),
+            "pfrt.loop: C5: needs a tensor, got !pfrt.sequence",
+        ),
+        (
+            helper.make_node(
+                "Loop",
+                ["", "k", "x"],
                 ["y"],
                 body=loop_body([helper.make_node("Shape", ["v"], ["n"])], ["n"]),
             ),

@@ -64,8 +64,11 @@ func.func private @outside(tensor<?xf32>) -> tensor<?xf32>
 
 // -----
 
-// Types that a loop finds by trial do not reach into a function.
-// CHECK: pfrt-infer-shapes: func.call{{.*}}: types are not inferred through calls in loops; inline it
+// What a loop calls takes the place of the call: the types in a loop are found by trial.
+// CHECK:       pfrt.loop
+// CHECK:         ^bb0(%{{.*}}: tensor<i64>, %{{.*}}: tensor<i1>, %[[S:.*]]: tensor<4xf32>):
+// CHECK-NEXT:    %[[Y:.*]] = pfrt.neg %[[S]] : tensor<4xf32> -> tensor<4xf32>
+// CHECK-NEXT:    pfrt.yield %{{.*}}, %[[Y]] : tensor<i1>, tensor<4xf32>
 func.func @main(%n: tensor<i64>, %x: tensor<4xf32>) -> tensor<?xf32> {
   %r = pfrt.loop trip(%n) carry(%x) -> (tensor<?xf32>) {
   ^bb0(%i: tensor<i64>, %c: tensor<i1>, %s: tensor<?xf32>):
@@ -75,5 +78,24 @@ func.func @main(%n: tensor<i64>, %x: tensor<4xf32>) -> tensor<?xf32> {
   func.return %r : tensor<?xf32>
 }
 func.func private @f(%x: tensor<?xf32>) -> tensor<?xf32> {
-  func.return %x : tensor<?xf32>
+  %y = func.call @g(%x) : (tensor<?xf32>) -> tensor<?xf32>
+  func.return %y : tensor<?xf32>
 }
+func.func private @g(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %y = pfrt.neg %x : tensor<?xf32> -> tensor<?xf32>
+  func.return %y : tensor<?xf32>
+}
+
+// -----
+
+// Nothing takes the place of a call of what is only declared.
+// CHECK: pfrt-infer-shapes: func.call{{.*}}: types are not inferred through calls in loops; inline it
+func.func @main(%n: tensor<i64>, %x: tensor<4xf32>) -> tensor<?xf32> {
+  %r = pfrt.loop trip(%n) carry(%x) -> (tensor<?xf32>) {
+  ^bb0(%i: tensor<i64>, %c: tensor<i1>, %s: tensor<?xf32>):
+    %y = func.call @f(%s) : (tensor<?xf32>) -> tensor<?xf32>
+    pfrt.yield %c, %y : tensor<i1>, tensor<?xf32>
+  } : trip tensor<i64> carry(tensor<4xf32>)
+  func.return %r : tensor<?xf32>
+}
+func.func private @f(tensor<?xf32>) -> tensor<?xf32>

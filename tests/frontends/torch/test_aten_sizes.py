@@ -47,6 +47,13 @@ def test_what_is_certain_of_dimensions() -> None:
     assert sizes.less(Size.of_item(x.ssa), 0) is None
 
 
+def test_complex_numbers_are_no_elements_of_real_tensors() -> None:
+    """The imaginary part does not vanish."""
+    b, _ = builder((2,))
+    with pytest.raises(InvalidModelError, match=r"1j is no element of float32"):
+        b.scalar_array(1j, promotion.FLOAT32)
+
+
 def test_sizes_of_too_many_steps_are_refused() -> None:
     """Expressions stay small: neither depth nor length nor coefficients grow without end."""
     b, (x,) = builder((DYNAMIC, DYNAMIC))

@@ -145,8 +145,10 @@ class AtenBuilder:
         return TensorValue(op.result)
 
     def scalar_array(self, number: complex, dtype: Dtype | None = None) -> Array:
-        """A number as an array without dimensions."""
+        """A number as an array without dimensions; a complex one needs a complex type."""
         kind = promotion.result_type([number]) if dtype is None else dtype
+        if isinstance(number, complex) and kind.kind != "c":
+            raise self.error(f"{number} is no element of {kind.name}")
         return promotion.array_of(number, kind)
 
     def known(self, value: Value | None) -> Array | None:

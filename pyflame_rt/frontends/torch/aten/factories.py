@@ -12,7 +12,7 @@ from pyflame_rt.dtypes import DType
 from pyflame_rt.frontends.torch.aten import sizes
 from pyflame_rt.frontends.torch.aten.activation import number
 from pyflame_rt.frontends.torch.aten.builder import AtenBuilder
-from pyflame_rt.frontends.torch.aten.promotion import FLOAT32, INT64, array_of, result_type
+from pyflame_rt.frontends.torch.aten.promotion import FLOAT32, INT64, result_type
 from pyflame_rt.frontends.torch.aten.rules import Rule, aten, rules_in
 from pyflame_rt.frontends.torch.aten.sizes import Int, Size
 from pyflame_rt.frontends.torch.aten.values import (
@@ -31,7 +31,7 @@ _MOST = 1 << 24
 def _filled(b: AtenBuilder, size: Sequence[Int], value: Scalar, dtype: Dtype) -> Value:
     if isinstance(value, TensorValue | Size):
         return b.expand(b.tensor(value, dtype), size)
-    return b.full(size, array_of(value, dtype))
+    return b.full(size, b.scalar_array(value, dtype))
 
 
 def _of_size(name: str, value: int, overload: str = "") -> Rule[..., Value]:
@@ -290,7 +290,7 @@ def _tensor(b: AtenBuilder, data: Argument, dtype: DType | None) -> Value:
     if any(isinstance(item, TensorValue | Size) for item in flat):
         rows = [b.reshape(b.tensor(item, wanted), (1,)) for item in flat]
         return b.reshape(rows[0] if len(rows) == 1 else b.one("concat", [rows], {"axis": 0}), shape)
-    arrays = [array_of(item, wanted) for item in flat]
+    arrays = [b.scalar_array(item, wanted) for item in flat]
     return b.constant(np.array(arrays, wanted).reshape(shape))
 
 
