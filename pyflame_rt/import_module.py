@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, TypeAlias
@@ -13,9 +13,11 @@ from pyflame_rt import compiler, pipelines
 from pyflame_rt.errors import PyFlameRTError, UnsupportedFormatError, ValidationError
 from pyflame_rt.frontends.onnx.ops import LATEST_OPSET
 from pyflame_rt.frontends.torch.checkpoint import read_state_dict
+from pyflame_rt.frontends.torch.script import Shape, import_torchscript
 from pyflame_rt.graph import Graph
 from pyflame_rt.session import InferenceSession
 from pyflame_rt.tensor import Tensor
+from pyflame_rt.universe import make_context
 
 StrPath: TypeAlias = str | os.PathLike[str]
 ModelDefiner: TypeAlias = Callable[[Graph, dict[str, Tensor]], Graph | None]
@@ -113,9 +115,32 @@ class ONNXImporter(_ProgramImporter):
 
 
 class TorchScriptImporter(_ProgramImporter):
-    """Reads what `torch.jit.save` wrote, traced or scripted."""
+    """Reads what `torch.jit.save` wrote, traced or scripted.
+
+    A file does not say what its inputs are, beyond what it was traced with and what its operators
+    take: `input_shapes` (by name, or in order; None or a text for a dimension that varies) and
+    `input_types` (name -> name of a NumPy dtype) say it. Else an input is f32, of any shape.
+    """
 
     EXTENSIONS = (".pt", ".pth")
+
+    def __init__(
+        self,
+        input_shapes: Mapping[str, Shape] | Sequence[Shape] | None = None,
+        input_types: Mapping[str, str] | None = None,
+    ):
+        self._shapes = input_shapes
+        self._types = input_types
+
+    def read(self, path: StrPath) -> Graph:
+        """The graph of a model as it is in the file. Raises PyFlameRTErrors."""
+        if self._shapes is None and self._types is None:
+            return super().read(path)
+        self.require(path)
+        module = import_torchscript(path, input_shapes=self._shapes, input_types=self._types)
+        program = compiler.Program(make_context(), module, os.fspath(path))
+        pipelines.run(program.ctx, module, (), verify=True)
+        return Graph.of_program(program)
 
 
 class PyTorchImporter(Importer):

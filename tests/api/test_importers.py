@@ -85,6 +85,21 @@ def test_importers_know_their_files():
     assert result.error.startswith("a.onnx: is no file for TorchScriptImporter")
 
 
+def test_torchscript_inputs_can_be_told():
+    """Shapes and element types that no file says."""
+    cnn = Path(__file__).parents[2] / "examples" / "digits" / "cnn.pt"
+    result = TorchScriptImporter([[3, 1, 8, 8]], {"x": "float32"}).import_model(cnn)
+    session = rt.InferenceSession(result.graph)
+    assert session.get_inputs()[0].shape == [3, 1, 8, 8]
+    images = np.ones((3, 1, 8, 8), np.float32)
+    found = session.run(None, {session.get_inputs()[0].name: images})[0]
+    name = rt.InferenceSession(cnn).get_inputs()[0].name
+    expected = rt.InferenceSession(cnn).run(None, {name: images})[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    refused = TorchScriptImporter(input_types={"x": "floaty"}).import_model(cnn)
+    assert '"floaty" is no element type' in refused.error
+
+
 def test_conversion(model: Path, tmp_path: Path):
     """From ONNX to our format and back, optimised on the way."""
     rt.convert_model(model, tmp_path / "small.pfm", rt.CompileOptions(optimization_level=1))

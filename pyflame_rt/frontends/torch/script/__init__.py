@@ -2,5 +2,6 @@
 
 from pyflame_rt.frontends.torch.script.importer import import_torchscript
 from pyflame_rt.frontends.torch.script.limits import ScriptLimits
+from pyflame_rt.frontends.torch.script.signature import Shape
 
-__all__ = ["ScriptLimits", "import_torchscript"]
+__all__ = ["ScriptLimits", "Shape", "import_torchscript"]
