@@ -65,6 +65,34 @@ class Limits:
     pickle_nodes: int = 3_000_000
     """Values met in a walk over what a pickle holds that visits shared ones each time."""
 
+    script_source_bytes: int = 4 << 20
+    """Bytes of all source files of a TorchScript archive that are parsed."""
+
+    script_nesting: int = 64
+    """Blocks, brackets and chained accessors inside each other in the text."""
+
+    script_call_depth: int = 64
+    """Calls inside each other."""
+
+    script_frames: int = 600
+    """Calls, blocks and expressions inside each other while the code is interpreted, each as many as
+    it takes of Python's own frames."""
+
+    script_steps: int = 1_000_000
+    """Expressions and statements that are interpreted, in all attempts together."""
+
+    script_unrolled: int = 1024
+    """Iterations of one loop that are interpreted one by one."""
+
+    script_elements: int = 1 << 20
+    """Of one list, dict or text that is computed."""
+
+    script_operations: int = 50_000
+    """Operations that are built, in all attempts together."""
+
+    script_loop_nesting: int = 4
+    """Loops inside each other that run at run time; each is interpreted up to five times."""
+
     safetensors_header_bytes: int = 100_000_000
     """Bytes of a safetensors header; the format's own limit."""
 

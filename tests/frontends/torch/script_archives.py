@@ -12,7 +12,8 @@ import torch_bytes as tb
 from pyflame_rt import pipelines
 from pyflame_rt.backends.reference import ReferenceBackend
 from pyflame_rt.compiler import TensorSpec, signature
-from pyflame_rt.frontends.torch.script import ScriptLimits, import_torchscript
+from pyflame_rt.frontends.torch.script import import_torchscript
+from pyflame_rt.limits import DEFAULT_LIMITS, Limits
 from pyflame_rt.universe import make_context
 
 
@@ -94,7 +95,7 @@ class Ran:
     module: Any
 
 
-def run(data: bytes, *arrays: Any, limits: ScriptLimits | None = None, **options: Any) -> Ran:
+def run(data: bytes, *arrays: Any, limits: Limits = DEFAULT_LIMITS, **options: Any) -> Ran:
     """Import an archive, verify the module and interpret it."""
     module = import_torchscript(data, name="model.pt", limits=limits, **options)
     pipelines.run(make_context(), module, (), verify=True)

@@ -1,7 +1,6 @@
 """TorchScript archives: their code is parsed and interpreted, and never run."""
 
 from pyflame_rt.frontends.torch.script.importer import import_torchscript
-from pyflame_rt.frontends.torch.script.limits import ScriptLimits
 from pyflame_rt.frontends.torch.script.signature import Shape
 
-__all__ = ["ScriptLimits", "Shape", "import_torchscript"]
+__all__ = ["Shape", "import_torchscript"]

@@ -28,7 +28,6 @@ from pyflame_rt.frontends.torch.pickle_globals import ObjectRecord
 from pyflame_rt.frontends.torch.pickle_machine import load
 from pyflame_rt.frontends.torch.script.hints import Refined, unranked_input
 from pyflame_rt.frontends.torch.script.interpreter import Interpreter
-from pyflame_rt.frontends.torch.script.limits import ScriptLimits
 from pyflame_rt.frontends.torch.script.machine import (
     Budget,
     LimitError,
@@ -57,6 +56,7 @@ from pyflame_rt.frontends.torch.script.values import (
     next_serial,
 )
 from pyflame_rt.frontends.torch.storage import ArchiveStorages
+from pyflame_rt.limits import DEFAULT_LIMITS, Limits
 
 _RANKS = (2, 3, 4, 1, 5, 0)
 """Numbers of dimensions to try for an input of which nothing tells it, likely ones first."""
@@ -81,7 +81,7 @@ def import_torchscript(
     input_shapes: Mapping[str, Shape] | Sequence[Shape] | None = None,
     input_types: Mapping[str, str] | None = None,
     values: Mapping[str, object] | None = None,
-    limits: ScriptLimits | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> ModuleOp:
     """The `pfrt` module of a TorchScript archive (`torch.jit.save`): a path or its bytes.
 
@@ -116,12 +116,11 @@ def script_importer(
     input_shapes: Mapping[str, Shape] | Sequence[Shape] | None = None,
     input_types: Mapping[str, str] | None = None,
     values: Mapping[str, object] | None = None,
-    limits: ScriptLimits | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> ScriptImporter:
     """What `import_torchscript` works with, the archive read and its inputs known."""
     archive = Archive.open(source, name=name)
     label = os.path.basename(archive.where)
-    limits = ScriptLimits() if limits is None else limits
     symbols = Symbols(archive, limits)
     storages = ArchiveStorages(archive, verify=False)
     root = load(archive.read("data.pkl"), storages=storages, classes=True, where=label)
@@ -187,7 +186,7 @@ class ScriptImporter:
         constants: Sequence[object],
         function: FunctionInfo,
         known: Signature,
-        limits: ScriptLimits,
+        limits: Limits,
     ):
         self.file = file
         self.symbols = symbols
@@ -197,7 +196,7 @@ class ScriptImporter:
         self._function = function
         self._limits = limits
         self._attempts = _ATTEMPTS
-        self._budget = Budget(limits.steps, limits.operations)
+        self._budget = Budget(limits.script_steps, limits.script_operations)
         self._fitting: frozenset[int] = frozenset()
 
     def module(self) -> ModuleOp:

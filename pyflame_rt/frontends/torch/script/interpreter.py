@@ -89,7 +89,7 @@ class Interpreter:
     ) -> Known:
         """Interpret a function; `path` is the module whose method it is."""
         m = self.m
-        if self._depth >= m.limits.call_depth:
+        if self._depth >= m.limits.script_call_depth:
             raise m.over("call_depth", f"calls are nested too deeply, at {quoted(function.name)}")
         caller = m.place
         bound = self.bind(function, arguments, keywords or {})

@@ -67,13 +67,13 @@ def for_loop(interpreter: Interpreter, frame: Frame, loop: For) -> None:
         interpreter.execute_inner(loop.body, frame)
         return
     if isinstance(values, RunTimeRange) or (
-        isinstance(values, range) and len(values) > m.limits.unrolled
+        isinstance(values, range) and len(values) > m.limits.script_unrolled
     ):
         start, count, step = _extent(m, values)
         _run(interpreter, frame, Loop(loop.body, loop.target, start, step), count, None)
         return
     items = list(values) if isinstance(values, range) else interpreter.items(values)
-    if len(items) > m.limits.unrolled:
+    if len(items) > m.limits.script_unrolled:
         raise m.over("unrolled", f"a loop over {len(items)} items is not believed")
     for item in items:
         interpreter.assign(loop.target, item, frame)
@@ -98,7 +98,7 @@ def _extent(m: Machine, values: Known) -> tuple[Known, Known, Known]:
 def while_loop(interpreter: Interpreter, frame: Frame, loop: While) -> None:
     """Interpret a while, pass by pass as long as its condition is known."""
     m = interpreter.m
-    for _ in range(m.limits.unrolled + 1):
+    for _ in range(m.limits.script_unrolled + 1):
         value = interpreter.evaluate(loop.condition, frame)
         if value is MISSING:
             interpreter.execute_inner(loop.body, frame)
@@ -110,7 +110,7 @@ def while_loop(interpreter: Interpreter, frame: Frame, loop: While) -> None:
         if not condition:
             return
         interpreter.execute_inner(loop.body, frame)
-    raise m.over("unrolled", f"a loop runs more than {m.limits.unrolled} times")
+    raise m.over("unrolled", f"a loop runs more than {m.limits.script_unrolled} times")
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _run(
 ) -> None:
     """Make a loop of a body that is interpreted until what it carries has settled types."""
     m = interpreter.m
-    if m.loops >= m.limits.loop_nesting:
+    if m.loops >= m.limits.script_loop_nesting:
         raise m.over("loop_nesting", "loops known only at run time are nested too deeply")
     m.loops += 1
     writes = set(interpreter.writes)

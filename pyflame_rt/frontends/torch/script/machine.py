@@ -24,7 +24,6 @@ from pyflame_rt.frontends.torch.aten.builder import (
 from pyflame_rt.frontends.torch.aten.sizes import Call as SizeCall
 from pyflame_rt.frontends.torch.aten.sizes import Dim, Item, Size, atoms
 from pyflame_rt.frontends.torch.aten.values import Dtype, TensorValue, Value
-from pyflame_rt.frontends.torch.script.limits import ScriptLimits
 from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import (
     Choice,
@@ -35,6 +34,7 @@ from pyflame_rt.frontends.torch.script.values import (
     Storage,
     next_serial,
 )
+from pyflame_rt.limits import Limits
 
 Mutable: TypeAlias = Storage | ListObject | DictObject | Instance
 State: TypeAlias = tuple[Known, ...]
@@ -53,7 +53,7 @@ class UnknownRank(UnsupportedOperatorError):
 
 
 class LimitError(InvalidModelError):
-    """The code asks for more than `ScriptLimits` allow; no other shapes of inputs would help."""
+    """The code asks for more than `Limits` allow; no other shapes of inputs would help."""
 
 
 class ScriptRaise(Exception):
@@ -110,7 +110,7 @@ class ScriptBuilder(AtenBuilder):
             raise LimitError(
                 "has too many operations",
                 where=self.where,
-                hint="raise ScriptLimits.operations if the file can be trusted",
+                hint="raise Limits.script_operations if the file can be trusted",
             )
 
     def rank(self, value: Value) -> int:
@@ -165,7 +165,7 @@ class MissingOperator:
 class Machine:
     """The state of an interpretation."""
 
-    def __init__(self, file: str, block: Block, limits: ScriptLimits, budget: Budget):
+    def __init__(self, file: str, block: Block, limits: Limits, budget: Budget):
         self.file = file
         self.limits = limits
         self.place = Place("", "")
@@ -197,13 +197,13 @@ class Machine:
 
     def over(self, limit: str, why: str) -> LimitError:
         """The error for what exceeds a limit."""
-        hint = f"raise ScriptLimits.{limit} if the file can be trusted"
+        hint = f"raise Limits.script_{limit} if the file can be trusted"
         return LimitError(why, where=self.where, hint=hint)
 
     def enter(self, frames: int) -> None:
         """Go deeper into calls, blocks or expressions, by that many frames of Python's."""
         self._frames += frames
-        if self._frames > self.limits.frames:
+        if self._frames > self.limits.script_frames:
             raise self.over("frames", "calls and blocks are nested too deeply")
 
     def leave(self, frames: int) -> None:
@@ -217,7 +217,7 @@ class Machine:
 
     def require_length(self, length: int) -> None:
         """Refuse to make a list or text that is too long."""
-        if length > self.limits.elements:
+        if length > self.limits.script_elements:
             raise self.over("elements", f"makes a list or text of {length} elements")
 
     # Places.

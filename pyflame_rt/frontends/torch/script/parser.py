@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pyflame_rt.errors import InvalidModelError
-from pyflame_rt.frontends.torch.script.limits import ScriptLimits
 from pyflame_rt.frontends.torch.script.syntax import (
     Assign,
     Attribute,
@@ -36,6 +35,7 @@ from pyflame_rt.frontends.torch.script.syntax import (
 )
 from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.tokens import Token, tokens, unescaped
+from pyflame_rt.limits import Limits
 
 T = TypeVar("T")
 
@@ -56,9 +56,9 @@ _DIGITS = 20
 """Of the longest whole number: more do not fit 64 bits."""
 
 
-def parse(text: str, file: str, limits: ScriptLimits) -> File:
+def parse(text: str, file: str, limits: Limits) -> File:
     """The classes and functions of a file. Raises InvalidModelError for what is not the language."""
-    return _Parser(text, file, limits.nesting).file()
+    return _Parser(text, file, limits.script_nesting).file()
 
 
 class _Parser:

@@ -6,11 +6,11 @@ import os
 
 from pyflame_rt.errors import InvalidModelError
 from pyflame_rt.frontends.torch.archive import Archive
-from pyflame_rt.frontends.torch.script.limits import ScriptLimits
 from pyflame_rt.frontends.torch.script.parser import parse
 from pyflame_rt.frontends.torch.script.syntax import File, Function
 from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import ClassInfo, FunctionInfo
+from pyflame_rt.limits import Limits
 
 ROOT = "__torch__"
 """What every qualified name of an archive begins with."""
@@ -22,7 +22,7 @@ class Symbols:
     `a.b.C` is class or function C of `code/a/b.py`.
     """
 
-    def __init__(self, archive: Archive, limits: ScriptLimits):
+    def __init__(self, archive: Archive, limits: Limits):
         self._archive = archive
         self._limits = limits
         self._files: dict[str, File | None] = {}
@@ -80,11 +80,11 @@ class Symbols:
         if module.partition(".")[0] != ROOT or path not in self._archive:
             return None
         self._bytes += self._archive.size(path)
-        if self._bytes > self._limits.source_bytes:
+        if self._bytes > self._limits.script_source_bytes:
             raise InvalidModelError(
-                f"the code has more than {self._limits.source_bytes} bytes",
+                f"the code has more than {self._limits.script_source_bytes} bytes",
                 where=self._archive.where,
-                hint="raise ScriptLimits.source_bytes if the file can be trusted",
+                hint="raise Limits.script_source_bytes if the file can be trusted",
             )
         data = bytes(self._archive.read(path))
         try:

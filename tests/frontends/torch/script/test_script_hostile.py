@@ -10,13 +10,14 @@ import pytest
 from script_archives import archive, model
 
 from pyflame_rt.errors import InvalidModelError, PyFlameRTError
-from pyflame_rt.frontends.torch.script import ScriptLimits, import_torchscript
+from pyflame_rt.frontends.torch.script import import_torchscript
+from pyflame_rt.limits import Limits
 
 SOON = 10.0
-SMALL = ScriptLimits(steps=20_000, operations=500, unrolled=64, elements=1000)
+SMALL = Limits(script_steps=20_000, script_operations=500, script_unrolled=64, script_elements=1000)
 
 
-def refused(data: bytes, limits: ScriptLimits = SMALL, **options: Any) -> str:
+def refused(data: bytes, limits: Limits = SMALL, **options: Any) -> str:
     """The error's text; the import must end with one of ours, in time."""
     start = time.monotonic()
     with pytest.raises(PyFlameRTError) as error:
@@ -62,21 +63,21 @@ def chain(body: str, count: int = 40) -> str:
 def test_limits(body: str, limit: str) -> None:
     """The message names the limit that can be raised."""
     text = refused(archive(model(body)), input_shapes=[[2]])
-    assert f"raise ScriptLimits.{limit} if the file can be trusted" in text
+    assert f"raise Limits.script_{limit} if the file can be trusted" in text
 
 
 def test_calls_that_double() -> None:
     """2 to the power of 40 calls, and 40 nested in deep blocks."""
-    assert "ScriptLimits.steps" in refused(archive(chain("  a = NEXT(x)\n  return NEXT(a)\n")))
+    assert "Limits.script_steps" in refused(archive(chain("  a = NEXT(x)\n  return NEXT(a)\n")))
     blocks = "".join("  " * (k + 1) + "if True:\n" for k in range(20))
     deep = blocks + "  " * 21 + "y = NEXT(x)\n  return y\n"
-    assert "ScriptLimits.frames" in refused(archive(chain(deep)))
+    assert "Limits.script_frames" in refused(archive(chain(deep)))
 
 
 def test_the_default_limits_are_reached_in_time() -> None:
     body = "for i in range(1000):\n  for j in range(1000):\n    a = torch.add(i, j)\nreturn x"
     start = time.process_time()
-    assert "ScriptLimits.steps" in refused_by_default(archive(model(body)))
+    assert "Limits.script_steps" in refused_by_default(archive(model(body)))
     assert time.process_time() - start < SOON
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from pyflame_rt.errors import InvalidModelError
 from pyflame_rt.frontends.torch.script import syntax
-from pyflame_rt.frontends.torch.script.limits import ScriptLimits
 from pyflame_rt.frontends.torch.script.parser import parse
+from pyflame_rt.limits import Limits
 
 CORPUS = Path(__file__).resolve().parents[5] / "shared" / "torchscript_corpus"
 
@@ -170,7 +170,7 @@ def python_methods(text: str) -> Iterator[Any]:
 
 
 def our_methods(text: str) -> list[Any]:
-    found = parse(text, "x.py", ScriptLimits())
+    found = parse(text, "x.py", Limits())
     rows = [(row.line, [row.name, *map(our_form, row.methods)]) for row in found.classes]
     rows += [(row.line, [our_form(row)]) for row in found.functions]
     return [item for _, items in sorted(rows, key=lambda row: row[0]) for item in items]
@@ -196,7 +196,7 @@ def test_the_corpus_is_read_as_python_reads_it() -> None:
 
 
 def test_fields_and_constants_of_a_class() -> None:
-    found, enum = parse(SAMPLE, "x.py", ScriptLimits()).classes
+    found, enum = parse(SAMPLE, "x.py", Limits()).classes
     assert [name for name, _ in found.fields] == ["w", "0", "steps"]
     assert [name for name, _ in found.constants] == ["__parameters__", "steps"]
     assert (found.base, enum.base) == ("Module", "Enum")
@@ -204,14 +204,14 @@ def test_fields_and_constants_of_a_class() -> None:
 
 
 def test_trees_cannot_be_changed() -> None:
-    found = parse(SAMPLE, "x.py", ScriptLimits())
+    found = parse(SAMPLE, "x.py", Limits())
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.classes[0].name = "N"  # type: ignore[misc]
 
 
 def test_escapes_are_bytes_of_utf8() -> None:
     text = 'def f():\n  return "\\303\\251\\t\\x41"\n'
-    (function,) = parse(text, "x.py", ScriptLimits()).functions
+    (function,) = parse(text, "x.py", Limits()).functions
     assert our_form(function.body[0]) == ("return", "é\tA")
 
 
@@ -245,10 +245,10 @@ def body(text: str) -> str:
 )
 def test_what_is_not_the_language(text: str, why: str) -> None:
     if not why:
-        parse(text, "x.py", ScriptLimits())
+        parse(text, "x.py", Limits())
         return
     with pytest.raises(InvalidModelError) as error:
-        parse(text, "x.py", ScriptLimits())
+        parse(text, "x.py", Limits())
     assert why in str(error.value)
     assert str(error.value).startswith("x.py:")
 
@@ -271,4 +271,4 @@ def test_what_is_not_the_language(text: str, why: str) -> None:
 def test_deep_text_is_refused_and_not_recursed_into(text: str) -> None:
     """Each would exhaust the stack of a parser without a limit; Python's own crashes on some."""
     with pytest.raises(InvalidModelError, match=r"too deeply|too many accessors|early"):
-        parse(text, "x.py", ScriptLimits())
+        parse(text, "x.py", Limits())
