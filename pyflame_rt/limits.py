@@ -93,8 +93,9 @@ class Limits:
     script_loop_nesting: int = 4
     """Loops inside each other that run at run time; each is interpreted up to five times."""
 
-    safetensors_header_bytes: int = 100_000_000
-    """Bytes of a safetensors header; the format's own limit."""
+    safetensors_header_bytes: int = 24 * 2**20
+    """Bytes of a safetensors header: about 100 a tensor. The format allows 100 MB, which could hold
+    33 million lists of 64 bytes each."""
 
     json_bytes: int = 256 * 2**20
     """Bytes of one JSON document, such as the graph of a .pt2 archive."""

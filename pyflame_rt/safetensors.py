@@ -36,8 +36,14 @@ def read_tensors(
     if data.size < 8:
         raise InvalidModelError("not a weights file: shorter than 8 bytes", where=where)
     length = int.from_bytes(data[:8].tobytes(), "little")
-    if length > min(limits.safetensors_header_bytes, data.size - 8):
+    if length > data.size - 8:
         raise InvalidModelError(f"weights header of {length} bytes exceeds the file", where=where)
+    if length > limits.safetensors_header_bytes:
+        raise InvalidModelError(
+            f"weights header of {length} bytes",
+            where=where,
+            hint="raise Limits.safetensors_header_bytes if the file can be trusted",
+        )
     header = _header(data[8 : 8 + length].tobytes(), where)
     body = data[8 + length :]
     tensors: dict[str, Array] = {}
