@@ -235,6 +235,7 @@ def test_old_ensembles_that_are_not_sound(changes, why):
         ({"tree_roots": [-1]}, "tree_roots holds -1"),
         ({"nodes_featureids": [0, 0]}, "nodes_featureids has 2 elements for 1 nodes"),
         ({"nodes_modes": np.array([9], np.uint8)}, "C3: modes are 0 to 6, got 9"),
+        ({"nodes_modes": np.array([np.nan], np.float32)}, "nodes_modes holds float32"),
         ({"nodes_modes": np.array([6], np.uint8)}, "C6: 0 sets of members for 1 nodes"),
         ({"membership_values": np.array([1, np.nan], np.float32)}, "C6: 1 sets of members"),
         ({"leaf_targetids": [0]}, "C5: 1 targets for 2 weights of leaves"),

@@ -138,6 +138,8 @@ def read(b: NodeBuilder) -> tuple[Nodes, Votes]:
         return array
 
     weights, modes = numbers("leaf_weights"), numbers("nodes_modes")
+    if modes.dtype.kind not in "iu":
+        raise b.error(f"attribute nodes_modes holds {modes.dtype.name}, not integers")
     branches: list[Array] = []
     for side in ("true", "false"):
         ids, leads = integers(f"nodes_{side}nodeids"), integers(f"nodes_{side}leafs")
