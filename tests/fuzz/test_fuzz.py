@@ -23,7 +23,9 @@ from campaign.worker import Order, Worker, outcome
 from mutants import feeds, formats, ir, pickles
 from mutants.base import changed_bytes
 
+from pyflame_rt import module_files
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
+from pyflame_rt.universe import make_context
 
 QUICK = 110
 """Mutants of each format in the quick test; a thousand of all."""
@@ -180,6 +182,20 @@ def test_answers_that_differ_are_found(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(running, "_answer", lambda *_: next(answers))
     with pytest.raises(Disagreement, match=r"output 0: differ by 0\.1"):
         agree(module, Random(0))
+
+
+def test_stacks_of_no_iterations_may_differ_in_their_empty_dimensions():
+    """How long the dimensions of no elements are depends on what is inferred of the elements."""
+    text = b"""
+    func.func @main(%x: tensor<4xf32>) -> (tensor<?xf32>, tensor<?x?xf32>) {
+      %m = pfrt.constant dense<0> : tensor<i64>
+      %r, %s = pfrt.loop trip(%m) carry(%x) -> (tensor<?xf32>, tensor<?x?xf32>) {
+      ^bb0(%i: tensor<i64>, %go: tensor<i1>, %v: tensor<?xf32>):
+        pfrt.yield %go, %v, %v : tensor<i1>, tensor<?xf32>, tensor<?xf32>
+      } : trip tensor<i64> carry(tensor<4xf32>)
+      func.return %r, %s : tensor<?xf32>, tensor<?x?xf32>
+    }"""
+    assert agree(module_files.parse(text, make_context(), "m.mlir"), Random(0)) == "results"
 
 
 @pytest.mark.parametrize("name", ["safetensors", "run", "feeds"])

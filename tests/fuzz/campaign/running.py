@@ -44,7 +44,8 @@ def agree(module: ModuleOp, draw: Random) -> str:
     symbols: dict[str, int] = {}
     feeds = {spec.name: _fed(spec, symbols, draw) for spec in inputs}
     first, second = (_answer(module, feeds, level) for level in LEVELS)
-    return _judged(first, second)
+    loops = any(op.name in ("pfrt.loop", "pfrt.scan") for op in module.walk())
+    return _judged(first, second, loops)
 
 
 def _fed(spec: TensorSpec, symbols: dict[str, int], draw: Random) -> Any:
@@ -83,7 +84,9 @@ def _answer(module: ModuleOp, feeds: dict[str, Any], level: int) -> list[Any] | 
         return error
 
 
-def _judged(first: list[Any] | PyFlameRTError, second: list[Any] | PyFlameRTError) -> str:
+def _judged(
+    first: list[Any] | PyFlameRTError, second: list[Any] | PyFlameRTError, loops: bool
+) -> str:
     kinds = [_kind(answer) for answer in (first, second)]
     if kinds[0] != kinds[1]:
         if isinstance(first, PyFlameRTError) and not isinstance(second, PyFlameRTError):
@@ -93,6 +96,8 @@ def _judged(first: list[Any] | PyFlameRTError, second: list[Any] | PyFlameRTErro
     if isinstance(first, PyFlameRTError) or isinstance(second, PyFlameRTError):
         return kinds[0]
     for index, (one, other) in enumerate(zip(first, second, strict=True)):
+        if loops and _are_empty_stacks(one, other):
+            continue
         if why := _difference(one, other):
             raise Disagreement(f"output {index}: {why}")
     return "results"
@@ -107,6 +112,14 @@ def _text(answer: list[Any] | PyFlameRTError) -> str:
     return (
         f"{type(answer).__name__}: {answer}"[:600] if isinstance(answer, Exception) else "results"
     )
+
+
+def _are_empty_stacks(one: Any, other: Any) -> bool:
+    """Whether both are what a loop of no iterations has stacked: ONNX leaves it open how long the
+    dimensions of elements are that there are none of, and what infers more of them knows more."""
+    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
+        return False
+    return one.dtype == other.dtype and one.ndim == other.ndim and not one.size + other.size
 
 
 def _difference(one: Any, other: Any) -> str:
