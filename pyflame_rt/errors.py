@@ -5,6 +5,16 @@ A message says what failed, where (file, node, op), why, and what to do about it
 
 from __future__ import annotations
 
+_LONGEST = 1900
+"""Characters of a message: names may be of any length, and xDSL quotes types as large as a model."""
+
+
+def _shortened(text: str) -> str:
+    """A text without the middle of a name or value that is longer than anybody reads."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 400]} … {text[-380:]}"
+
 
 class PyFlameRTError(Exception):
     """Base of all errors; `str(error)` is one line: `where: message; hint`.
@@ -18,7 +28,7 @@ class PyFlameRTError(Exception):
         self.hint = hint
         text = message if where is None else f"{where}: {message}"
         text = text if hint is None else f"{text}; {hint}"
-        super().__init__(" ".join(text.split()))
+        super().__init__(_shortened(" ".join(text.split())))
 
 
 class InvalidModelError(PyFlameRTError):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from io import StringIO
-from typing import IO, Any, Final, cast
+from typing import IO, Any, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp, UnknownLoc
@@ -22,9 +22,6 @@ from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind
 
 from pyflame_rt.errors import InvalidModelError, PyFlameRTError
 from pyflame_rt.pipelines import one_line
-
-_LONGEST_MESSAGE: Final = 400
-"""Characters of what is said about a fault in a text."""
 
 
 def parse(
@@ -51,7 +48,7 @@ def parse(
     except ParseError as error:
         place = error.span.get_location()
         where = f"{name}:{place.line + line_offset}:{place.col}"
-        raise InvalidModelError(_shortened(error.msg), where=where) from None
+        raise InvalidModelError(error.msg, where=where) from None
 
 
 def _parsed(parser: Parser, line_offset: int, implicit_module: bool) -> ModuleOp:
@@ -61,18 +58,11 @@ def _parsed(parser: Parser, line_offset: int, implicit_module: bool) -> ModuleOp
         raise
     except Exception as error:
         # Verifiers of attributes, and parsers of ops that fail in their own way.
-        nested = isinstance(error, RecursionError)
-        why = "is nested too deeply" if nested else _shortened(one_line(error))
+        why = "is nested too deeply" if isinstance(error, RecursionError) else one_line(error)
         text, at = parser.lexer.input.content[: parser.pos], parser.pos
         line = text.count("\n") + 1 + line_offset
         where = f"{parser.lexer.input.name}:{line}:{at - text.rfind(chr(10))}"
         raise InvalidModelError(why, where=where) from None
-
-
-def _shortened(message: str) -> str:
-    """A message without the middle of a name or text that is longer than anybody reads."""
-    half = _LONGEST_MESSAGE // 2
-    return message if len(message) <= 2 * half else f"{message[:half]} … {message[-half:]}"
 
 
 def to_text(module: ModuleOp, locations: bool = True) -> str:

@@ -34,10 +34,6 @@ class Composite(Protocol):
         ...
 
 
-_LONGEST = 500
-"""Characters of a message: some of xDSL's quote types as large as the model."""
-
-
 def parse(text: str, passes: PassTable | None = None) -> tuple[ModulePass, ...]:
     """The passes of a pipeline such as `pfrt-canonicalize,pfrt-specialize-shapes{dims=N=4}`.
 
@@ -118,8 +114,6 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, ParseError):
         return error.msg
     text = " ".join(str(error).split())
-    if len(text) > _LONGEST:
-        text = text[:_LONGEST] + " …"
     if isinstance(error, (DiagnosticException, PyFlameRTError, ValueError, NotImplementedError)):
         return text or type(error).__name__
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -290,7 +290,7 @@ def _tensor(b: AtenBuilder, data: Argument, dtype: DType | None) -> Value:
     if any(isinstance(item, TensorValue | Size) for item in flat):
         rows = [b.reshape(b.tensor(item, wanted), (1,)) for item in flat]
         return b.reshape(rows[0] if len(rows) == 1 else b.one("concat", [rows], {"axis": 0}), shape)
-    arrays = [b.scalar_array(item, wanted) for item in flat]
+    arrays = [b.scalar_array(cast(complex, item), wanted) for item in flat]
     return b.constant(np.array(arrays, wanted).reshape(shape))
 
 
