@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy.typing as npt
@@ -19,6 +20,23 @@ from pyflame_rt.errors import BackendError
 Array: TypeAlias = npt.NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Threads:
+    """What a run may use: `count` threads, 0 for as many as the backend likes.
+
+    With `limit` libraries that it calls use no more either; with `branches` threads may also run
+    parts of the graph that do not need each other.
+    """
+
+    count: int = 0
+    limit: bool = False
+    branches: bool = False
+
+
+ANY_THREADS = Threads()
+"""As the backend likes."""
+
+
 class Executable(ABC):
     """A compiled function. Re-entrant: concurrent runs do not disturb each other."""
 
@@ -30,6 +48,13 @@ class Executable(ABC):
         their number is checked here); they are only read. Outputs are C-contiguous and never alias
         inputs, weights, or what another run returns. Raises BackendError naming the op.
         """
+
+    def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array | None]) -> list[Array]:
+        """As `run`; an array that is given for a result may become it, if it fits.
+
+        What is no such array in what this returns is not in the one that was given.
+        """
+        return self.run(inputs)
 
     def run_watched(self, inputs: Sequence[Array], watch: Watch) -> list[Array]:
         """As `run`, with `watch` told of every step, and able to end the run.
@@ -59,9 +84,18 @@ class Backend(ABC):
     optimization_level: ClassVar[int] = 1
     """The highest level of optimisation whose ops it knows: levels 2 and 3 fuse ops."""
 
+    preparation: ClassVar[str] = ""
+    """The passes before a module is split into what it runs and what NumPy does."""
+    static_shapes: ClassVar[bool] = False
+    """Whether it runs only what has static shapes: a session then compiles for each input signature."""
+
     def lowering(self, level: int) -> str:
         """The passes that lower a module of an optimisation level: `pipeline`, unless overridden."""
         return self.pipeline
+
+    def with_threads(self, threads: Threads) -> Backend:
+        """The backend with so many threads for a run. One that has its own idea of it is itself."""
+        return self
 
     def initialize(self, options: Mapping[str, str]) -> bool:
         """Make the device ready; False, or an exception, when that is impossible."""

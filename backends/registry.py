@@ -22,6 +22,12 @@ _OURS = {
     "numpy": "pyflame_rt.backends.numpy_backend:NumpyBackend",
     "reference": "pyflame_rt.backends.reference:ReferenceBackend",
 }
+_WAFER = {
+    "wse2": "pyflame_rt.backends.wse.backend:Wse2Backend",
+    "wse3": "pyflame_rt.backends.wse.backend:Wse3Backend",
+    "wse3-si": "pyflame_rt.backends.wse.backend:Wse3SiliconBackend",
+}
+"""The simulated machines, each backend for one compiled model."""
 
 
 class BackendRegistry:
@@ -45,7 +51,7 @@ class BackendRegistry:
 
         Raises ValidationError when the name is taken, BackendError for one of PyFlameRT's own.
         """
-        if name in _OURS:
+        if name in _OURS or name in _WAFER:
             raise BackendError("is a backend of PyFlameRT", where=f'backend "{name}"')
         self._factories.add(name, factory)
         TARGETS.add(name, lambda op: self._supports(name, op))
@@ -67,6 +73,11 @@ class BackendRegistry:
         if name in _OURS:
             module, _, attribute = _OURS[name].partition(":")
             return cast(Factory, getattr(import_module(module), attribute))()
+        if name in _WAFER:
+            module, _, attribute = _WAFER[name].partition(":")
+            wafer = cast(Factory, getattr(import_module(module), attribute))()
+            wafer.initialize(options or {})
+            return wafer
         factory = self._factories.get(name)
         if factory is None:
             return None
@@ -79,7 +90,7 @@ class BackendRegistry:
 
     def available_backends(self) -> list[str]:
         """The names of all backends, ours first."""
-        return [*_OURS, *self._factories]
+        return [*_OURS, *_WAFER, *self._factories]
 
     def registered_backends(self) -> list[str]:
         """The names of those that were registered."""

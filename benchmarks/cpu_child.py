@@ -14,8 +14,9 @@ import json
 import os
 import statistics
 import sys
+import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,7 +45,9 @@ def main() -> None:
     folder = Path(task["folder"])
     model = next(m for m in MODELS if m.name == task["model"])
     path, feed = model.path(folder), model.feed(folder, task["batch"])
-    ours = pyflame_rt.InferenceSession(path)
+    options = pyflame_rt.SessionOptions()
+    options.num_threads = task["threads"]
+    ours = pyflame_rt.InferenceSession(path, options)
     peers: dict[str, Run] = {"pyflame_rt": lambda: ours.run(None, feed)}
     for name, make in _PEERS.items():
         if name in task["peers"] and find_spec(name) is not None:
@@ -187,18 +190,19 @@ def _summary(rounds: list[dict[str, Any]], name: str, clock: str) -> dict[str, A
 
 
 class _Times(Watch):
-    """What each algorithm took."""
+    """What each algorithm took, on all threads together."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
-        self._start: list[float] = []
+        self._start: defaultdict[int, list[float]] = defaultdict(list)
 
     def enter(self, step: Step) -> None:
-        self._start.append(time.thread_time())
+        self._start[threading.get_ident()].append(time.thread_time())
 
     def leave(self, step: Step) -> None:
-        self.seconds[step.algorithm] += time.thread_time() - self._start.pop()
+        start = self._start[threading.get_ident()].pop()
+        self.seconds[step.algorithm] += time.thread_time() - start
         self.calls[step.algorithm] += 1
 
 

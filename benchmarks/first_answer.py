@@ -1,12 +1,13 @@
-"""Time from a model's file to a ready session and to its first output, beside onnxruntime's.
+"""Time and memory from a model's file to a ready session and its first outputs, beside onnxruntime's.
 
     python benchmarks/first_answer.py [FILE.onnx …] [--rounds 5] [--json]
 
 Without files it makes ResNet-50 and BERT-base with scripts/make_networks.py, which needs torch.
 Every measurement is a process of its own, the two libraries in turn, one thread each, the file in
 the page cache. "session" is its creation alone and "first answer" that and the first run, with all
-code loaded and a tiny model of the same operators run before; "from start" is the whole process
-with its imports. Medians over rounds, and the median of the ratio of neighbours.
+code loaded and a tiny model of the same operators (or the model itself) run before; "from start" is the whole process
+with its imports. "memory" is how far the resident size rises above that of the imports at its peak,
+in MB, over the session and five runs. Medians over rounds, and the median of the ratio of neighbours.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ROOT / "tests" / "networks"
 NAMES = ("resnet50", "bert_base")
-WHAT = ("session", "first_answer", "from_start")
-BOUND = {"batch": 1, "sequence": 32}
+WHAT = ("session", "first_answer", "from_start", "memory")
+BOUND = {"batch": 1, "sequence": 32, "past": 128, "N": 1}
 CHILD = """
 import sys, time
 import numpy as np
@@ -41,7 +42,11 @@ if sys.argv[1] == "onnxruntime":
 else:
     from pyflame_rt import InferenceSession as session
 
-def answer(path, feed):
+def resident(field):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
+
+def answer(path, feed, runs=1):
     inputs = dict(np.load(feed))
     start = time.perf_counter()
     ready = session(path)
@@ -49,11 +54,16 @@ def answer(path, feed):
     outputs = ready.run(None, inputs)
     answered = time.perf_counter() - start
     assert all(np.isfinite(output).all() for output in outputs)
+    for _ in range(runs - 1):
+        ready.run(None, inputs)
+    if hasattr(ready, "settle"):
+        ready.settle()
     return created, answered
 
 if len(sys.argv) > 4:
     answer(*sys.argv[4:6])
-print(*answer(*sys.argv[2:4]))
+imported = resident("VmRSS")
+print(*answer(*sys.argv[2:4], 5), resident("VmHWM") - imported)
 """
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -77,8 +87,8 @@ def write_feed(model: Path, path: Path) -> Path:
     return path
 
 
-def run(library: str, *paths: Path) -> tuple[float, float, float]:
-    """Seconds to a ready session, to the first answer, and of the whole process."""
+def run(library: str, *paths: Path) -> tuple[float, float, float, float]:
+    """Seconds to a ready session, to the first answer, and of the whole process; MB."""
     start = time.perf_counter()
     output = subprocess.run(
         [sys.executable, "-c", CHILD, library, *map(str, paths)],
@@ -88,15 +98,16 @@ def run(library: str, *paths: Path) -> tuple[float, float, float]:
         env={**os.environ, **ONE_THREAD},
     ).stdout
     whole = time.perf_counter() - start
-    created, answered = map(float, output.split())
-    return created, answered, whole
+    created, answered, memory = map(float, output.split())
+    return created, answered, whole, memory
 
 
 def compare(model: Path, folder: Path, rounds: int) -> dict[str, object]:
     """Figures of one model."""
     feed = write_feed(model, folder / f"{model.stem}.npz")
     small = TINY / model.name
-    warm = (small, write_feed(small, folder / "small.npz")) if small.exists() else ()
+    small = small if small.exists() else model
+    warm = (small, write_feed(small, folder / "small.npz"))
     rows: dict[str, list[tuple[float, float]]] = {what: [] for what in WHAT}
     for _ in range(rounds):
         ours, theirs = (run(library, model, feed, *warm) for library in ("pyflame", "onnxruntime"))
@@ -104,6 +115,7 @@ def compare(model: Path, folder: Path, rounds: int) -> dict[str, object]:
         rows["first_answer"].append((ours[1], theirs[1]))
         ours, theirs = (run(library, model, feed) for library in ("pyflame", "onnxruntime"))
         rows["from_start"].append((ours[2], theirs[2]))
+        rows["memory"].append((ours[3], theirs[3]))
     figures: dict[str, object] = {"model": model.stem, "bytes": model.stat().st_size}
     for name, pairs in rows.items():
         figures[name] = {
@@ -140,9 +152,10 @@ def main() -> None:
                 continue
             for what in WHAT:
                 row = figures[what]
+                unit = "MB" if what == "memory" else "s"
                 print(
-                    f"{figures['model']:24} {what.replace('_', ' '):13} {row['ours']:6.3f} s, "
-                    f"onnxruntime {row['onnxruntime']:6.3f} s, ratio {row['ratio']:.2f}"
+                    f"{figures['model']:24} {what.replace('_', ' '):13} {row['ours']:8.3f} {unit}, "
+                    f"onnxruntime {row['onnxruntime']:8.3f} {unit}, ratio {row['ratio']:.2f}"
                 )
 
 

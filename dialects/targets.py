@@ -16,3 +16,16 @@ TARGETS: Registry[Supports] = Registry("target")
 
 TARGET = "pfrt.target"
 """The attribute that says where an op or a function is to run."""
+
+
+WAFER = ("wse2", "wse3", "wse3-si")
+"""The simulated machines, which are targets without being registered."""
+
+
+def supports_of(target: str) -> Supports | None:
+    """What tells whether a target runs an op; None for a target that nobody knows."""
+    if target in WAFER:
+        from pyflame_rt.dialects.wse.mappable import obstacle
+
+        return lambda op: obstacle(op) is None
+    return TARGETS.get(target)

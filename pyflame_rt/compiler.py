@@ -23,7 +23,14 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute
 
 from pyflame_rt import collecting, dtypes, linking, module_files, pipelines
-from pyflame_rt.backends.base import Backend, Executable, find_function, get_backend
+from pyflame_rt.backends.base import (
+    ANY_THREADS,
+    Backend,
+    Executable,
+    Threads,
+    find_function,
+    get_backend,
+)
 from pyflame_rt.dialects.pfrt.attributes import StringsAttr, WeightAttr
 from pyflame_rt.dialects.pfrt.containers import CONTAINERS, MapType, OptionalType, SequenceType
 from pyflame_rt.dialects.pfrt.lattice import compatible
@@ -38,7 +45,7 @@ from pyflame_rt.dialects.pfrt.types import (
     numpy_dtype,
     tensor_of,
 )
-from pyflame_rt.errors import ValidationError
+from pyflame_rt.errors import BackendError, ValidationError
 from pyflame_rt.frontends.onnx import import_onnx
 from pyflame_rt.universe import make_context
 
@@ -111,6 +118,8 @@ class CompiledModel:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     pipeline: str
+    backend: Backend | None = None
+    """The backend that it was compiled by."""
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Run on inputs in order: C-contiguous, of the declared dtypes. Fresh outputs in order."""
@@ -186,6 +195,7 @@ def compile_module(
     options: Mapping[str, str] | None = None,
     level: int = 2,
     verify_each: bool = False,
+    threads: Threads = ANY_THREADS,
 ) -> CompiledModel:
     """Compile a function of a module, which is left as it is.
 
@@ -196,27 +206,31 @@ def compile_module(
     `options` are the backend's. With `verify_each` the module is verified after each pass.
     Raises PipelineError, PassFailed, BackendError.
     """
-    target = get_backend(backend, options)
+    target = get_backend(backend, options).with_threads(threads)
     text = pipeline or ""
     if pipeline is None and not (is_lowered(module) or linking.is_split(module)):
         text = optimization_pipeline(most_optimized(target, 2))
-    if target.is_partial and not linking.is_split(module):
-        text = join(text, _outlining(backend))
+    is_done = is_lowered(module)
+    if target.device_type != "wse" and any(op.name == "wse.program" for op in module.ops):
+        raise BackendError("the module is lowered for a wafer", hint="run it on one: wse2, wse3")
+    if target.is_partial and not is_done and not linking.is_split(module):
+        text = join(text, target.preparation, _outlining(backend))
     inputs, outputs = signature(module, function)
     lowered = module.clone()
     pipelines.run(ctx, lowered, pipelines.parse(text), verify_each=verify_each)
-    if target.is_partial or linking.is_split(lowered):
+    if (target.is_partial and not is_done) or linking.is_split(lowered):
         backends = {backend: target}
         executable = linking.link(
-            lowered, ctx, function, backends=backends, level=level, verify_each=verify_each
-        )
-        return CompiledModel(executable, inputs, outputs, text)
-    if not is_lowered(module):
+            lowered, ctx, function, backends=backends, level=level, verify_each=verify_each,
+            threads=threads,
+        )  # fmt: skip
+        return CompiledModel(executable, inputs, outputs, text, target)
+    if not is_done:
         lowering = target.lowering(level)
         pipelines.run(ctx, lowered, pipelines.parse(lowering), verify_each=verify_each)
         text = join(text, lowering)
     executable = linking.compiled_by(target, lowered, function, function)
-    return CompiledModel(executable, inputs, outputs, text)
+    return CompiledModel(executable, inputs, outputs, text, target)
 
 
 def most_optimized(target: Backend, level: int) -> int:
@@ -231,7 +245,10 @@ def _outlining(backend: str) -> str:
 
 
 def is_lowered(module: ModuleOp) -> bool:
-    """Whether a module is in plan form: it has ops of the plan dialect and none of pfrt."""
+    """Whether a module is in plan form, with ops of the plan dialect and none of pfrt, or is what a
+    wafer and its host do."""
+    if any(op.name == "wse.program" for op in module.ops):
+        return True
     names = {op.name.partition(".")[0] for op in module.walk()}
     return "plan" in names and "pfrt" not in names
 

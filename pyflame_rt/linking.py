@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Region
 
 from pyflame_rt import pipelines
-from pyflame_rt.backends.base import Backend, Executable
+from pyflame_rt.backends.base import ANY_THREADS, Backend, Executable, Threads
 from pyflame_rt.backends.registry import get_backend
 from pyflame_rt.dialects.targets import TARGET
 from pyflame_rt.errors import BackendError, PyFlameRTError
@@ -32,10 +32,12 @@ def link(
     backends: Mapping[str, Backend] | None = None,
     level: int = 2,
     verify_each: bool = False,
+    threads: Threads = ANY_THREADS,
 ) -> Executable:
     """Compile a function of a split module of pfrt, which is consumed, and the parts it calls.
 
     `backends` are those of which there is one already; each lowers as an optimization `level` asks.
+    `threads` are those of what NumPy runs.
 
     Raises BackendError that names the part, and what lowering the host's functions raises.
     """
@@ -50,7 +52,7 @@ def link(
         target = (backends or {}).get(tag.data) or get_backend(tag.data)
         parts[name] = _compiled(part, target, ctx, level, verify_each)
         part.regions[0].detach_block(part.body.blocks[0])
-    host = get_backend(HOST)
+    host = get_backend(HOST).with_threads(threads)
     lowering = pipelines.parse(host.lowering(level))
     pipelines.run(ctx, module, lowering, verify_each=verify_each)
     return host.compile_host(module, function, parts)

@@ -9,13 +9,15 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
-from pyflame_rt import compiler, pipelines
+from pyflame_rt import compiler, pipelines, tuning
 from pyflame_rt.backends import base
+from pyflame_rt.backends.numpy_backend import NumpyBackend
 from pyflame_rt.backends.reference import ReferenceBackend
 from pyflame_rt.compiler import CompiledModel, Program, TensorSpec
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.errors import PyFlameRTError
 from pyflame_rt.profiling import Profile
+from pyflame_rt.tuning import Tuning
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -29,6 +31,24 @@ def compile_program(program: Program, backend: str, pipeline: str, level: int = 
     module = program.module.clone()
     pipelines.run(program.ctx, module, pipelines.parse(pipeline))
     return compiler.compile_module(module, program.ctx, backend, "", level=level)
+
+
+def backend_values(
+    program: Program, backend: str, pipeline: str, inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Outputs by name as a backend computes them after a pipeline. Raises as `compile_program`."""
+    model = compile_program(program, backend, pipeline)
+    results = model.run([inputs[spec.name] for spec in model.inputs])
+    return {spec.name: array for spec, array in zip(model.outputs, results, strict=True)}
+
+
+def tuned(program: Program, pipeline: str, level: int = 2) -> tuple[Program, Tuning]:
+    """A program after a pipeline, the algorithms of its ops measured for the NumPy backend at an
+    optimization level. Raises PipelineError, PassFailed."""
+    module = program.module.clone()
+    before = NumpyBackend.before_plan(level)
+    pipelines.run(program.ctx, module, pipelines.parse(compiler.join(pipeline, before)))
+    return Program(program.ctx, module, program.name), tuning.tune(module, program.ctx)
 
 
 def profiled(model: CompiledModel, feed: Sequence[Any], runs: int) -> Profile:

@@ -71,9 +71,11 @@ class SessionOptions(Settings):
     """
 
     device: Setting[str] = text("cpu", "The device the model runs on.")
-    intra_op_num_threads = number(0, "Threads of an operator; 0: as many as there are cores.")
-    inter_op_num_threads = number(0, "Accepted: operators run one after the other.")
-    execution_mode = member(ExecutionMode.ORT_SEQUENTIAL, "Accepted: operators run in order.")
+    intra_op_num_threads = number(0, "Threads of a run; 0: as many as there are cores.")
+    inter_op_num_threads = number(0, "Accepted: `intra_op_num_threads` are all there are.")
+    execution_mode = member(
+        ExecutionMode.ORT_SEQUENTIAL, "Whether independent parts of the graph run side by side."
+    )
     execution_order = member(ExecutionOrder.DEFAULT, "Accepted: operators run in the plan's order.")
     enable_cpu_mem_arena = flag(True, "Accepted: buffers of static shape lie in one arena.")
     enable_mem_pattern = flag(True, "Accepted: the arena is laid out when a plan is made.")
@@ -296,8 +298,9 @@ class SessionOptions(Settings):
         from pyflame_rt.passes import optimization_levels
 
         problems: list[str] = []
-        if self.device != "cpu":
-            problems.append(f'device "{self.device}" is not available; available: cpu')
+        if self.device not in providers.DEVICES:
+            known = ", ".join(providers.DEVICES)
+            problems.append(f'device "{self.device}" is not available; available: {known}')
         if self._level not in range(4):
             problems.append(f"optimization_level {self._level} is not in 0..3")
         if self.specialize_after < 0:

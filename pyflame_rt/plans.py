@@ -68,9 +68,14 @@ class Plans:
         self._options = options
         self.dynamic = compile_plan("")
         self.is_static = all(spec.is_static for spec in self.dynamic.inputs)
+        backend = self.dynamic.backend
+        self._eager = backend is not None and backend.static_shapes
+        """Whether every signature is compiled before its first run."""
         self._special: OrderedDict[Shapes, CompiledModel] = OrderedDict()
         self._counts: OrderedDict[Shapes, _Count] = OrderedDict()
         self._last = _Count()
+        self._last_plan: CompiledModel | None = None
+        """The plan for the signature of the last run, until another one is kept."""
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
 
@@ -92,21 +97,32 @@ class Plans:
             count = self._last
             if count.shapes == shapes:
                 count.recent += 1
+                if self._last_plan is not None:
+                    count.runs += 1
+                    return self._last_plan
             else:
                 count = self._last = self._count(shapes)
             count.runs += 1
-            plan = self._special.get(shapes)
+            plan = self._last_plan = self._special.get(shapes)
             if plan is not None:
                 count.special = True
                 self._special.move_to_end(shapes)
                 return plan
             count.special = False
-            if count.recent >= self._options.specialize_after and self._may_specialize(count):
+            if self._eager:
+                pass
+            elif count.recent >= self._options.specialize_after and self._may_specialize(count):
                 self._worker = threading.Thread(
                     target=self._specialize, args=(shapes,), name="specialize", daemon=True
                 )
                 self._worker.start()
-        return self.dynamic
+        return self._made(shapes) if self._eager else self.dynamic
+
+    @property
+    def last(self) -> CompiledModel:
+        """The plan of the last run."""
+        with self._lock:
+            return self._last_plan or self.dynamic
 
     def signatures(self) -> list[Signature]:
         """The signatures of the last runs, the latest first."""
@@ -139,6 +155,19 @@ class Plans:
         wanted = self._options.specialize_after > 0
         return wanted and not count.failed and self._worker is None
 
+    def _made(self, shapes: Shapes) -> CompiledModel:
+        """A plan for a signature, made now. Raises PyFlameRTError when there can be none."""
+        options = self._options
+        pipeline = compiler.specialization_pipeline(
+            self.dynamic.inputs, shapes, options.optimization_level, options.skip_passes
+        )
+        plan = self._compile(pipeline)
+        with self._lock:
+            self._keep(shapes, plan)
+            self._last_plan = plan
+            self._last.special = True
+        return plan
+
     def _specialize(self, shapes: Shapes) -> None:
         options = self._options
         plan = None
@@ -156,6 +185,7 @@ class Plans:
 
     def _keep(self, shapes: Shapes, plan: CompiledModel | None) -> None:
         self._worker = None
+        self._last_plan = None
         if plan is not None:
             self._special[shapes] = plan
             while len(self._special) > self._options.max_specialized_plans:

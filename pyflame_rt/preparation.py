@@ -12,7 +12,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 
 from pyflame_rt import compiler, module_files, pipelines
-from pyflame_rt.backends.base import find_function, get_backend
+from pyflame_rt.backends.base import Threads, find_function, get_backend
 from pyflame_rt.backends.watching import memory_limited
 from pyflame_rt.compiler import CompiledModel, Program
 from pyflame_rt.dialects.pfrt.data import ConstantOp
@@ -21,6 +21,7 @@ from pyflame_rt.errors import ArgumentTypeError, InputError, ValidationError
 from pyflame_rt.graph import Graph
 from pyflame_rt.options import SessionOptions
 from pyflame_rt.ort import embedding
+from pyflame_rt.ort.enums import ExecutionMode
 from pyflame_rt.ort.errors import ModelLoadCanceled
 from pyflame_rt.ort.providers import backend_of
 from pyflame_rt.ort.value import OrtValue
@@ -172,7 +173,19 @@ def compiled(
             options=next(iter(providers.values())),
             level=options.optimization_level,
             verify_each=options.validate_after_pass,
+            threads=threads_of(options),
         )
+
+
+def threads_of(options: SessionOptions) -> Threads:
+    """What threads a run may use: if the options leave it open, as many as there are cores that this
+    process may run on."""
+    branches = options.execution_mode == ExecutionMode.ORT_PARALLEL
+    if options.intra_op_num_threads > 0:
+        return Threads(options.intra_op_num_threads, limit=True, branches=branches)
+    usable = getattr(os, "sched_getaffinity", None)
+    cores = os.cpu_count() or 1 if usable is None else len(usable(0))
+    return Threads(cores, branches=branches) if cores > 1 else Threads()
 
 
 def with_outputs(program: Program, positions: Sequence[int]) -> Program:

@@ -12,12 +12,11 @@ from copy import copy, deepcopy
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, cast
 
 import numpy.typing as npt
 
 from pyflame_rt import compiler, feeds, logs, preparation, reproducing
-from pyflame_rt.backends.numpy_backend.blas_threads import blas_threads
 from pyflame_rt.compiler import CompiledModel, Program, overridable_initializers
 from pyflame_rt.errors import ArgumentTypeError, PyFlameRTError
 from pyflame_rt.feeds import Feeder
@@ -37,6 +36,9 @@ from pyflame_rt.plans import Plans, Signature
 from pyflame_rt.profiling import Profile, Recorder
 from pyflame_rt.watches import watch_of
 
+if TYPE_CHECKING:
+    from pyflame_rt.backends.wse.runs import WseReport
+
 Array: TypeAlias = npt.NDArray[Any]
 Callback: TypeAlias = Callable[[list[Any], Any, str], object]
 
@@ -50,7 +52,8 @@ class InferenceSession(AbsentFromSessions):
     """A model, compiled and ready to run; safe to use from several threads.
 
     `path_or_bytes` (or `model_path`) is a path, a model's bytes, or a Graph; `sess_options` (or
-    `options`) are SessionOptions. Other keywords are ignored, as by ONNX Runtime, unless `strict`.
+    `options`) are SessionOptions; `device` is that of the options. Other keywords are ignored, as by
+    ONNX Runtime, unless `strict`.
 
     A model with dynamic dimensions runs on one dynamic plan; an input signature that comes back
     (`SessionOptions.specialize_after`) gets a plan of its own, made by another thread. Initializers
@@ -71,12 +74,17 @@ class InferenceSession(AbsentFromSessions):
         *,
         model_path: str | os.PathLike[str] | None = None,
         options: SessionOptions | None = None,
+        device: str | None = None,
         strict: bool = False,
         **keywords: object,
     ):
         source = model_path if path_or_bytes is None else path_or_bytes
         try:
-            self._start(source, sess_options or options, providers, provider_options)
+            given = sess_options or options
+            if device is not None:
+                given = copy(given) if given is not None else SessionOptions()
+                given.device = device
+            self._start(source, given, providers, provider_options)
             if strict and (unknown := sorted(keywords.keys() - _IGNORED)):
                 raise ArgumentTypeError(
                     f"InferenceSession() has no keyword {unknown[0]!r}", where="InferenceSession"
@@ -93,6 +101,10 @@ class InferenceSession(AbsentFromSessions):
     ) -> None:
         began = time.perf_counter_ns()
         self._options = preparation.checked_options(options)
+        if not self._options.added_providers:
+            asked, provider_options = providers.for_device(
+                self._options.device, asked, provider_options
+            )
         self._providers = providers.normalized(
             asked, provider_options, self._options.added_providers
         )
@@ -131,7 +143,6 @@ class InferenceSession(AbsentFromSessions):
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
-        self._blas, self._threads = blas_threads(), max(0, self._options.intra_op_num_threads)
         self._recorder = Recorder()
         if self._options.enable_profiling:
             profile = self._recorder.profile = Profile(self._options.profile_file_prefix, began)
@@ -165,6 +176,18 @@ class InferenceSession(AbsentFromSessions):
     def settle(self) -> None:
         """Wait until no plan is being made: what has come back often enough has one of its own."""
         self._plans.settle()
+
+    def wse_report(self) -> WseReport:
+        """What the last run took on the simulated wafer: cycles in all and by step.
+
+        Raises InvalidArgument when the session runs elsewhere.
+        """
+        from pyflame_rt.backends.wse.backend import WseBackend
+
+        backend = self._plans.last.backend
+        if not isinstance(backend, WseBackend):
+            raise InvalidArgument("the session does not run on a wafer: device is cpu")
+        return backend.report()
 
     def get_inputs(self) -> list[NodeArg]:
         """The inputs that must be fed, in order."""
@@ -245,8 +268,6 @@ class InferenceSession(AbsentFromSessions):
         if self._overridable and (other := self._session_overriding(input_feed)) is not None:
             return other.run(output_names, input_feed, run_options)
         values: list[Any] = []
-        if self._blas.count != self._threads:
-            self._blas.use(self._threads)
         try:
             values = self._feed(input_feed)
             if run_options is None and not self._is_limited and self._recorder.profile is None:
@@ -261,6 +282,34 @@ class InferenceSession(AbsentFromSessions):
                 if run_options is not None and run_options.only_execute_path_to_fetches:
                     return self._fetched(chosen, values, run_options)
                 results = self._watched_run(values, run_options)
+        except PyFlameRTError as error:
+            raise self._told(error, values) from error.__cause__
+        return _picked(results, chosen)
+
+    def run_into(
+        self,
+        outputs: Mapping[str, Array | None],
+        input_feed: Mapping[str, object],
+        run_options: RunOptions | None = None,
+    ) -> list[Any]:
+        """As `run`, with the results of these names in the arrays given for them where they fit.
+
+        A result that is not such an array is a fresh one: of a shape that is not known before the
+        run, or of another one than the array, or where the array overlaps an input.
+        """
+        overrides = self._overridable and self._session_overriding(input_feed) is not None
+        if overrides or run_options is not None or self._is_limited:
+            return self.run(list(outputs), input_feed, run_options)
+        if self._recorder.profile is not None:
+            return self.run(list(outputs), input_feed)
+        values: list[Any] = []
+        try:
+            values = self._feed(input_feed)
+            chosen = self._chosen(list(outputs), input_feed, None)
+            given: list[Array | None] = [None] * len(self._positions)
+            for position, array in zip(chosen or (), outputs.values(), strict=False):
+                given[position] = array
+            results = self._plans.take(values).executable.run_into(values, given)
         except PyFlameRTError as error:
             raise self._told(error, values) from error.__cause__
         return _picked(results, chosen)

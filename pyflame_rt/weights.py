@@ -70,6 +70,11 @@ class Weight:
         return WeakValueDictionary()
 
     @cached_property
+    def widened(self) -> Weight:
+        """The values as f32, for all that compute in that."""
+        return Weight(self.array.astype(np.float32))
+
+    @cached_property
     def digest(self) -> str:
         """blake2b-128 over dtype, shape and bytes, in hex."""
         array = self.array

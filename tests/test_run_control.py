@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import pyflame_rt as rt
-from pyflame_rt.backends.numpy_backend.blas_threads import BlasThreads, blas_threads
 from pyflame_rt.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, ModelLoadCanceled
 
 ENDLESS = """
@@ -149,23 +148,3 @@ def test_a_failing_callback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with session:
         session.run_async(None, {"x": np.ones(1, np.float32)}, lambda *_: 1 / 0, None)
     assert "the callback of run_async: ZeroDivisionError" in caplog.text
-
-
-def test_each_session_runs_with_its_threads() -> None:
-    """Of BLAS, which has one number for all; 0 is the one it chose itself."""
-    numbers = blas_threads()
-    one = rt.SessionOptions()
-    one.num_threads = 1
-    limited_session, free = rt.InferenceSession(chain([4]), one), rt.InferenceSession(chain([4]))
-    x = {"x": np.ones(4, np.float32)}
-    for session, expected in ((limited_session, 1), (free, 0), (limited_session, 1), (free, 0)):
-        session.run(None, x)
-        assert numbers.count == expected
-
-
-def test_blas_is_told_its_own_number_again() -> None:
-    told: list[int] = []
-    threads = BlasThreads(lambda: 6, told.append)
-    threads.use(2)
-    threads.use(0)
-    assert told == [2, 6]

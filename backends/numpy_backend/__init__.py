@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
 
-from pyflame_rt.backends.base import Backend, Executable, find_function
+from pyflame_rt.backends.base import ANY_THREADS, Backend, Executable, Threads, find_function
+from pyflame_rt.backends.native import kernels as native
 from pyflame_rt.backends.numpy_backend.decode import decode
 from pyflame_rt.backends.numpy_backend.executable import PlanExecutable
 
@@ -19,12 +20,31 @@ __all__ = ["NumpyBackend", "PlanExecutable"]
 class NumpyBackend(Backend):
     """Prepares every call of a plan once; a run is then a loop over closures."""
 
+    threads: Threads = ANY_THREADS
+
     name: ClassVar[str] = "numpy"
     pipeline: ClassVar[str] = "convert-pfrt-to-plan,plan-allocate"
 
     def lowering(self, level: int) -> str:
-        """As `Backend.lowering`; above level 0, data lies as kernels are fastest with."""
-        return f"pfrt-layout,{self.pipeline}" if level > 0 else self.pipeline
+        """As `Backend.lowering`; above level 0, data lies as kernels are fastest with, and narrow
+        floats are rounded only where they are needed."""
+        before, threads, cpu = self.before_plan(level), self.threads, native.wanted()
+        compiling = f"convert-plan-to-native{{cpu={cpu}}}," if cpu else ""
+        if not threads.count:
+            return f"{before},convert-pfrt-to-plan,{compiling}plan-allocate"
+        options = f"threads={threads.count}"
+        options += " limit=true" if threads.limit else ""
+        options += " branches=true" if threads.branches else ""
+        return f"{before},convert-pfrt-to-plan,plan-split{{{options}}},{compiling}plan-allocate"
+
+    @staticmethod
+    def before_plan(level: int) -> str:
+        """The passes of `lowering` after which it is known what algorithms each op has."""
+        return "pfrt-widen-floats{regions=true},pfrt-layout" if level > 0 else "pfrt-widen-floats"
+
+    def with_threads(self, threads: Threads) -> NumpyBackend:
+        """As `Backend.with_threads`."""
+        return replace(self, threads=threads)
 
     def compile(self, module: ModuleOp, function: str = "main") -> PlanExecutable:
         """Decode the plan and prepare its first frame.

@@ -37,11 +37,17 @@ class Bindable(ABC):
 class Rooms:
     """Memory of a frame for what a call needs between its passes, the same for all of its calls.
 
-    A call may use it from its beginning to its end: calls of one frame run one after the other.
+    A call may use it from its beginning to its end: calls of one frame run one after the other, but
+    for those of several lanes, which have rooms of their own.
     """
 
     def __init__(self) -> None:
         self._held: dict[int, Array] = {}
+        self._lanes: dict[int, Rooms] = {}
+
+    def of_lane(self, index: int) -> Rooms:
+        """The rooms of calls that run at the same time as those of other lanes."""
+        return self._lanes.setdefault(index, Rooms())
 
     def get(self, index: int, dtype: np.dtype[Any], size: int = BLOCK) -> Array:
         """The room of that number: one dimension, as many elements as `size` bytes hold."""

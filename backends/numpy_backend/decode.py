@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 from xdsl.dialects import func
+from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from pyflame_rt.backends.base import Executable, callee_of, only_block
@@ -20,6 +21,7 @@ from pyflame_rt.backends.numpy_backend.program import (
     Invoke,
     Loop,
     New,
+    Parallel,
     Part,
     Program,
     Ref,
@@ -33,6 +35,7 @@ from pyflame_rt.backends.runtime import ArrayType, last_uses, value_type
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
 from pyflame_rt.dialects.pfrt.types import ConstantValue, constant_array, from_properties
 from pyflame_rt.dialects.plan import ops as plan
+from pyflame_rt.dialects.plan.schedules import Schedule
 from pyflame_rt.dialects.rewriting import describe, location_text
 from pyflame_rt.errors import BackendError
 
@@ -55,7 +58,8 @@ class _Decoder:
 
     def program(self, function: func.FuncOp) -> Program:
         arguments, body = self._function(function)
-        return Program(arguments, tuple(self._storages), self._slots, body)
+        count = blas_threads(function)
+        return Program(arguments, tuple(self._storages), self._slots, body, count)
 
     def _function(self, function: func.FuncOp) -> tuple[tuple[Slot, ...], Body]:
         self._callers.append(function)
@@ -100,6 +104,8 @@ class _Decoder:
                 return self._part(op)
             case plan.CallOp():
                 return self._invoke(op)
+            case plan.ParallelOp():
+                return Parallel(tuple(self._body(lane.block) for lane in op.lanes))
             case plan.IfOp():
                 return self._branch(op)
             case plan.LoopOp():
@@ -146,6 +152,8 @@ class _Decoder:
     def _part(self, op: plan.PartOp) -> Instruction | None:
         kind, index = ArrayType.of(op.result.type), op.index
         match self._refs[op.source]:
+            case Constant(array, _, None) as whole:
+                self._refs[op.result] = Constant(array[index], whole=whole, index=index)
             case Constant(array):
                 self._refs[op.result] = Constant(np.ascontiguousarray(array[index]))
             case View(storage, offset, whole, None) if op.is_contiguous:
@@ -159,10 +167,17 @@ class _Decoder:
                 self._refs[op.result] = View(storage, place, kind)
             case View(storage, offset, whole, None):
                 self._refs[op.result] = View(storage, offset, kind, index, whole.static_shape)
-            case View():
-                raise BackendError("takes a part of a part", where=describe(op))
+            case View(storage, offset, _, outer, whole) if outer is not None:
+                begins = (part.start for part in outer)
+                inner = tuple(
+                    slice(begin + part.start, begin + part.stop)
+                    for begin, part in zip(begins, index, strict=True)
+                )
+                self._refs[op.result] = View(storage, offset, kind, inner, whole)
             case Slot() as source:
                 return Part(source, self._slot(op.result), index)
+            case View():
+                raise AssertionError("a view with an index has none")
         return None
 
     def _invoke(self, op: plan.CallOp) -> Invoke:
@@ -178,6 +193,7 @@ class _Decoder:
             self._new_slots(op.owned),
             cast("dict[str, Any]", from_properties(op.params.data)) if op.params else {},
             f"{op.algorithm} ({place})" if place else op.algorithm,
+            schedule=Schedule.of(op),
         )
 
     def _branch(self, op: plan.IfOp) -> Branch:
@@ -216,6 +232,12 @@ class _Decoder:
     def _late(self, values: Sequence[SSAValue]) -> tuple[int, ...]:
         refs = (self._refs[value] for value in values)
         return tuple(ref.index for ref in refs if isinstance(ref, Slot))
+
+
+def blas_threads(function: func.FuncOp) -> int:
+    """How many threads a plan wants BLAS to use; 0 if it does not say."""
+    count = function.attributes.get(plan.BLAS_THREADS)
+    return max(0, count.value.data) if isinstance(count, IntegerAttr) else 0
 
 
 def _is_argument(buffer: SSAValue) -> bool:

@@ -23,7 +23,12 @@ class Activate:
     function: Function
 
     def __call__(self, y: Array) -> None:
-        self.function(y, y)
+        if y.flags.c_contiguous:
+            self.function(y, y)
+            return
+        whole = np.ascontiguousarray(y)
+        self.function(whole, whole)
+        np.copyto(y, whole)
 
     def on(self, y: Array) -> Run:
         """The call on this array."""

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
-from typing import Any, TypeAlias, cast
-
-import numpy as np
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from pyflame_rt.backends.base import Executable, require_count
+from pyflame_rt.backends.numpy_backend.blas_threads import blas_threads
 from pyflame_rt.backends.numpy_backend.frame import Frame
 from pyflame_rt.backends.numpy_backend.program import Program
+from pyflame_rt.backends.numpy_backend.quiet import Caller, quiet
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.backends.watching import Watch, require_memory
-
-Caller: TypeAlias = Callable[..., list[Array]]
-
-_BUFFERED_ELEMENTS = 128
-"""What ufuncs buffer of an operand when they broadcast or stride. NumPy's 8,192 are allocated in each
-such call, and do not stay in the cache (scale and shift of 64 x 56 x 56 take twice the time)."""
 
 
 class PlanExecutable(Executable):
@@ -30,59 +24,67 @@ class PlanExecutable(Executable):
         require_memory(program.memory, "a run")
         self._free = deque([self._frame()])
         self._inputs = len(program.arguments)
+        self._blas = blas_threads()
+        self._blas_threads = program.blas_threads
+        self._is_split = program.threads > 1
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """As `Executable.run`."""
         require_count(inputs, self._inputs)
+        if self._is_split or (self._blas_threads and self._blas_threads != self._blas.kept):
+            with self._holding():
+                return self._call(Frame.run, inputs)
+        # As `_call`, which small models need not pay for.
         try:
             frame, call = self._free.pop()
         except IndexError:
             frame, call = self._frame()
         try:
-            return call(frame.run, inputs)
-        finally:
+            results = call(frame.run, inputs)
+        except Exception:
             self._free.append((frame, call))
+            raise
+        self._free.append((frame, call))
+        return results
+
+    def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array | None]) -> list[Array]:
+        """As `Executable.run_into`."""
+        require_count(inputs, self._inputs)
+        with self._holding():
+            return self._call(Frame.run_into, inputs, outputs)
 
     def run_watched(self, inputs: Sequence[Array], watch: Watch) -> list[Array]:
         """As `Executable.run_watched`."""
         require_count(inputs, self._inputs)
+        with self._holding():
+            return self._call(Frame.run_watched, inputs, watch)
+
+    def _call(self, method: Callable[..., list[Array]], *args: Any) -> list[Array]:
+        """Call a method of a free frame, which is free again afterwards.
+
+        Not after an interrupt: helpers may still be using its memory.
+        """
         try:
             frame, call = self._free.pop()
         except IndexError:
             frame, call = self._frame()
         try:
-            return call(frame.run_watched, inputs, watch)
-        finally:
+            results = call(method, frame, *args)
+        except Exception:
             self._free.append((frame, call))
+            raise
+        self._free.append((frame, call))
+        return results
+
+    def _holding(self) -> AbstractContextManager[None]:
+        """In which BLAS uses as many threads as the plan says."""
+        if not self._blas_threads:
+            return nullcontext()
+        if self._is_split:
+            return self._blas.held(self._blas_threads)
+        if self._blas_threads != self._blas.kept:
+            self._blas.keep(self._blas_threads, self)
+        return nullcontext()
 
     def _frame(self) -> tuple[Frame, Caller]:
-        return Frame(self._program), _quiet()
-
-
-def _quiet() -> Caller:
-    """Calls functions with NumPy's settings for a run.
-
-    NumPy 2 keeps them in a context variable. A context in which that is set once is entered in a
-    twentieth of the time that setting and resetting it takes; each frame has one of its own, since
-    no two threads may be in the same one.
-    """
-    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
-        return _with_settings
-    context = copy_context()
-    context.run(_set)
-    return cast(Caller, context.run)
-
-
-def _set() -> int:
-    np.seterr(all="ignore")
-    return np.setbufsize(_BUFFERED_ELEMENTS)
-
-
-def _with_settings(function: Callable[..., list[Array]], *args: Any) -> list[Array]:
-    with np.errstate(all="ignore"):
-        # Before NumPy 2 errstate does not restore the size.
-        before = np.setbufsize(_BUFFERED_ELEMENTS)
-        try:
-            return function(*args)
-        finally:
-            np.setbufsize(before)
+        return Frame(self._program), quiet()

@@ -20,6 +20,7 @@ from pyflame_rt.backends.numpy_backend.algorithms import table
 from pyflame_rt.backends.numpy_backend.blocks import Bindable, Rooms
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Run
 from pyflame_rt.backends.numpy_backend.checks import CHECKS
+from pyflame_rt.backends.numpy_backend.compiled import compiled
 from pyflame_rt.backends.numpy_backend.epilogue import in_place
 from pyflame_rt.backends.numpy_backend.merging import NAMES, Elementwise, merged
 from pyflame_rt.backends.numpy_backend.program import (
@@ -31,6 +32,7 @@ from pyflame_rt.backends.numpy_backend.program import (
     Invoke,
     Loop,
     New,
+    Parallel,
     Part,
     Program,
     Ref,
@@ -40,7 +42,8 @@ from pyflame_rt.backends.numpy_backend.program import (
     Subroutine,
     View,
 )
-from pyflame_rt.backends.numpy_backend.watched import Watching, run_watched
+from pyflame_rt.backends.numpy_backend.team import Together, teams
+from pyflame_rt.backends.numpy_backend.watched import Synchronized, Watching, run_watched
 from pyflame_rt.backends.runtime import Array, ArrayType, detached, failure, mapped, root
 from pyflame_rt.backends.watching import Step, Watch
 from pyflame_rt.dialects.plan.algorithms import ALGORITHMS
@@ -56,13 +59,21 @@ class Frame:
     def __init__(self, program: Program):
         self._storages = [_aligned(size) for size in program.storages]
         self._rooms = Rooms()
+        self._team = teams().join() if program.threads > 1 else None
         self._own = {id(root(storage)) for storage in self._storages}
         self._late = program.slots
         self._blank: list[Array | None] = [None] * program.slots
         self._env: list[Array | None] = list(self._blank)
         self._arguments = slice(0, len(program.arguments))
         self._watching = Watching()
+        self._leaving = {ref.index for ref in program.body.results if isinstance(ref, Slot)}
+        self._made: set[int] = set()
+        """Those of them that are buffers made in each run, unless the caller gives one."""
         self._steps = self._bind(program.body)
+        self._places = [
+            ref if isinstance(ref, Slot) and ref.index in self._made else None
+            for ref in program.body.results
+        ]
         self._outputs = self._results(program.body)
         self._is_fresh = _all_new(program.body)
 
@@ -77,8 +88,18 @@ class Frame:
         finally:
             env[: self._late] = self._blank
 
+    def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array | None]) -> list[Array]:
+        """As `run`, with results in the arrays that are given for them, where they fit."""
+        taken = [array for array in inputs if type(array) is np.ndarray]
+        for slot, array in zip(self._places, outputs, strict=True):
+            if slot is not None and array is not None and _takes(slot, array, taken):
+                self._env[slot.index] = array
+                taken.append(array)
+        return self.run(inputs)
+
     def run_watched(self, inputs: Sequence[Array], watch: Watch) -> list[Array]:
         """As `run`, with `watch` told of every step."""
+        watch = watch if self._team is None else Synchronized(watch)
         self._watching.watch, self._watching.frame = watch, self
         try:
             return self.run(inputs)
@@ -108,8 +129,11 @@ class Frame:
         env = self._env
         match instruction:
             case New(slot, where):
-                kind = slot.type
-                return partial(_new, env, slot.index, kind.static_shape, kind.dtype), where
+                kind, make = slot.type, _new
+                if slot.index in self._leaving:
+                    self._made.add(slot.index)
+                    make = _new_unless_given
+                return partial(make, env, slot.index, kind.static_shape, kind.dtype), where
             case Reshape(source, slot):
                 shape = slot.type.static_shape
                 return partial(_reshape, env, source.index, slot.index, shape), ""
@@ -119,6 +143,8 @@ class Frame:
                 return partial(_release, env, slots), ""
             case Invoke():
                 return self._guarded(self._invoke, instruction), instruction.where
+            case Parallel(lanes):
+                return self._parallel(lanes), ""
             case Branch():
                 return self._branch(instruction), instruction.where
             case Loop():
@@ -160,6 +186,7 @@ class Frame:
         implementation = table().get(invoke.callee)
         if implementation is None or not invoke.params.keys() <= implementation.params:
             return None
+        implementation = compiled(implementation, invoke)
         given = _usable(invoke.inputs, implementation.raw)
         inputs = (*given, *(None,) * (implementation.arity - len(given)))
         types = tuple(None if ref is None else _type(ref) for ref in inputs)
@@ -241,6 +268,16 @@ class Frame:
                     return function, inputs
         kernel = _OWNED.get(invoke.callee) or _kernel(invoke.callee)
         return partial(kernel, **invoke.params), _kernel_inputs(invoke)
+
+    def _parallel(self, lanes: Sequence[Body]) -> Run:
+        """A step whose parts have temporary memory of their own."""
+        own, parts = self._rooms, list[Run]()
+        for index, lane in enumerate(lanes):
+            self._rooms = own.of_lane(index)
+            parts.append(self._bind(lane).run)
+        self._rooms = own
+        assert self._team is not None
+        return Together(parts, self._team)
 
     def _branch(self, branch: Branch) -> Run:
         condition = self._reader((branch.condition,))
@@ -409,10 +446,14 @@ def _usable(refs: Sequence[Ref | None], raw: Collection[int]) -> tuple[Ref | Non
     """References whose constants NumPy need not copy in every call, but for those in `raw`."""
     return tuple(
         Constant(packing.packed(ref.packs, ref.array, "aligned", packing.aligned), ref.packs)
-        if isinstance(ref, Constant) and i not in raw and not ref.array.flags.aligned
+        if isinstance(ref, Constant) and i not in raw and not _lies_well(ref.array)
         else ref
         for i, ref in enumerate(refs)
     )
+
+
+def _lies_well(array: Array) -> bool:
+    return array.flags.aligned and array.flags.c_contiguous
 
 
 def _kernel_inputs(invoke: Invoke) -> tuple[Ref | None, ...]:
@@ -474,6 +515,29 @@ _OWNED = {**FUNCTIONS, "copy": _copied}
 
 def _new(env: list[Array | None], index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     env[index] = np.empty(shape, dtype)
+
+
+def _new_unless_given(
+    env: list[Array | None], index: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> None:
+    if env[index] is None:
+        env[index] = np.empty(shape, dtype)
+
+
+def _takes(slot: Slot, array: Array, others: Sequence[Array]) -> bool:
+    """Whether a result may be made in a caller's array, in which nothing else is needed."""
+    if type(array) is not np.ndarray:
+        # Subclasses compute in ways of their own.
+        return False
+    flags, kind = array.flags, slot.type
+    return (
+        array.dtype == kind.dtype
+        and array.shape == kind.static_shape
+        and flags.c_contiguous
+        and flags.aligned
+        and flags.writeable
+        and not any(np.may_share_memory(array, other) for other in others)
+    )
 
 
 def _reshape(env: list[Array | None], source: int, target: int, shape: tuple[int, ...]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pyflame_rt.backends.numpy_backend.blas import SMALL_PRODUCT, blas
 from pyflame_rt.backends.numpy_backend.blocks import Bound
-from pyflame_rt.backends.numpy_backend.packing import aligned
+from pyflame_rt.backends.numpy_backend.packing import on_lines
 from pyflame_rt.backends.runtime import Array
 
 _WIDE, _NARROW = 64, 32
@@ -82,7 +82,7 @@ class Shape:
         """(depth, columns) as (parts, blocks, depth of a part, width)."""
         parts, blocks = self.parts, self.blocks
         cut = w.reshape(parts, self.part_depth, blocks, self.width).swapaxes(1, 2)
-        return aligned(cut)
+        return on_lines(cut)
 
 
 def _small_width(columns: int) -> int:
@@ -132,6 +132,11 @@ class Product:
     def _multiply(self, x: Array, w: Array, y: Array) -> Iterator[Bound]:
         """y = x @ w for one part: all blocks of columns, for equally many rows at once."""
         shape, rows = self.shape, x.shape[0]
+        lies_well = y.flags.c_contiguous and w.flags.c_contiguous
+        if shape.blocks == 1 and lies_well and shape.rows_at_once(rows) == rows:
+            # The shortest way to BLAS.
+            yield partial(x.dot, w[0], y)
+            return
         if shape.blocks == 1 and not shape.is_small:
             yield partial(np.matmul, x, w[0], y)
             return

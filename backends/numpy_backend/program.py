@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from pyflame_rt.backends.numpy_backend.packing import Packs
 from pyflame_rt.backends.runtime import Array, ArrayType, ValueType
+from pyflame_rt.dialects.plan.schedules import Schedule
 
 
 def no_packs() -> Packs:
@@ -24,10 +25,15 @@ def no_packs() -> Packs:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A read-only array, shared by all frames; `packs` has the forms that plans made of it."""
+    """A read-only array, shared by all frames; `packs` has the forms that plans made of it.
+
+    It may be a view: `index` of `whole`, whose forms may be of use.
+    """
 
     array: Array
     packs: Packs = field(default_factory=no_packs, repr=False)
+    whole: Constant | None = None
+    index: tuple[slice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class Invoke:
     params: dict[str, Any]
     where: str
     packs: dict[Hashable, Array] = field(default_factory=dict[Hashable, Array], compare=False)
+    schedule: Schedule | None = None
+    """How it is compiled, if it is to be."""
 
     def packed(self, key: Hashable, make: Callable[[], Array]) -> Array:
         """The array that `make` derives from constants; made once, whatever the number of frames.
@@ -148,6 +156,13 @@ class External:
 
 
 @dataclass(frozen=True)
+class Parallel:
+    """A `plan.parallel`."""
+
+    lanes: tuple[Body, ...]
+
+
+@dataclass(frozen=True)
 class Release:
     """Forgets late values after their last use."""
 
@@ -155,7 +170,7 @@ class Release:
 
 
 Instruction: TypeAlias = (
-    New | Reshape | Part | Invoke | Branch | Loop | Subroutine | External | Release
+    New | Reshape | Part | Invoke | Branch | Loop | Subroutine | External | Parallel | Release
 )
 
 
@@ -169,12 +184,16 @@ class Body:
 
 @dataclass(frozen=True)
 class Program:
-    """A decoded function: `storages` are sizes in bytes, `slots` the length of the environment."""
+    """A decoded function: `storages` are sizes in bytes, `slots` the length of the environment.
+
+    `blas_threads` is how many threads BLAS may use during a run; 0 for as many as it likes.
+    """
 
     arguments: tuple[Slot, ...]
     storages: tuple[int, ...]
     slots: int
     body: Body
+    blas_threads: int = 0
 
     @property
     def memory(self) -> int:
@@ -182,3 +201,23 @@ class Program:
         fresh = (i.slot.type for i in self.body.instructions if isinstance(i, New))
         sizes = [math.prod(t.static_shape) * t.dtype.itemsize for t in fresh if t.is_static]
         return sum(self.storages) + sum(sizes)
+
+    @property
+    def threads(self) -> int:
+        """How many threads a run may use at once, beside those of BLAS."""
+        return _threads(self.body)
+
+
+def _threads(body: Body) -> int:
+    most = 1
+    for instruction in body.instructions:
+        match instruction:
+            case Parallel(lanes):
+                most = max(most, sum(_threads(lane) for lane in lanes))
+            case Branch(_, _, then, otherwise):
+                most = max(most, _threads(then), _threads(otherwise))
+            case Loop() | Subroutine():
+                most = max(most, _threads(instruction.body))
+            case _:
+                pass
+    return most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,22 @@ class Watching:
     def __init__(self) -> None:
         self.watch: Watch | None = None
         self.frame: Frame | None = None
+
+
+class Synchronized(Watch):
+    """A watch that is told of steps from several threads, one after the other."""
+
+    def __init__(self, watch: Watch):
+        self._watch = watch
+        self._lock = threading.Lock()
+
+    def enter(self, step: Step) -> None:
+        with self._lock:
+            self._watch.enter(step)
+
+    def leave(self, step: Step) -> None:
+        with self._lock:
+            self._watch.leave(step)
 
 
 def run_watched(steps: Steps, watching: Watching) -> None:

@@ -38,6 +38,7 @@ from xdsl.irdl import (
     result_def,
     traits_def,
     var_operand_def,
+    var_region_def,
     var_result_def,
 )
 from xdsl.traits import (
@@ -52,6 +53,7 @@ from xdsl.utils.exceptions import VerifyException
 from pyflame_rt.dialects.pfrt.containers import PlacedConstraint
 from pyflame_rt.dialects.pfrt.data import ConstantConstraint
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, is_string, numpy_dtype
+from pyflame_rt.dialects.plan.places import require_apart
 
 
 def byte_size(buffer: Attribute) -> int:
@@ -486,6 +488,55 @@ class LoopOp(IRDLOperation):
         )
 
 
+@irdl_op_definition
+class ParallelOp(IRDLOperation):
+    """Runs its regions at the same time, each on a thread of its own if there are enough.
+
+    Regions see the buffers outside, and have scratch of their own. Nothing leaves them but what
+    they write to those buffers.
+
+    ```mlir
+    plan.parallel {
+      %0 = plan.part %x[0, 0] : memref<8x4xf32> -> memref<4x4xf32>
+      %1 = plan.part %y[0, 0] : memref<8x4xf32> -> memref<4x4xf32>
+      plan.call @relu(%0) into(%1) : (memref<4x4xf32>) into(memref<4x4xf32>)
+      plan.yield
+    } {
+      %0 = plan.part %x[4, 0] : memref<8x4xf32> -> memref<4x4xf32>
+      %1 = plan.part %y[4, 0] : memref<8x4xf32> -> memref<4x4xf32>
+      plan.call @relu(%0) into(%1) : (memref<4x4xf32>) into(memref<4x4xf32>)
+      plan.yield
+    }
+    ```
+    C1: there are two regions or more, which yield nothing. C2: what a region writes of a buffer
+    outside, no other region reads or writes.
+    """
+
+    name = "plan.parallel"
+
+    lanes = var_region_def("single_block")
+
+    assembly_format = "$lanes attr-dict"
+    traits = traits_def(RecursiveMemoryEffect())
+
+    def __init__(self, lanes: Sequence[Region]):
+        super().__init__(regions=[list(lanes)])
+
+    def verify_(self) -> None:
+        if len(self.lanes) < 2:
+            raise VerifyException(f"{self.name}: C1: has {len(self.lanes)} regions")
+        for lane in self.lanes:
+            last = lane.block.last_op
+            if not isinstance(last, YieldOp) or last.values:
+                raise VerifyException(
+                    f"{self.name}: C1: a region does not end with plan.yield alone"
+                )
+        require_apart(self)
+
+
+BLAS_THREADS = "plan.blas_threads"
+"""The attribute of a function that says how many threads BLAS may use while it runs."""
+
 OPS: tuple[type[IRDLOperation], ...] = (
     AllocOp,
     ArenaOp,
@@ -494,6 +545,7 @@ OPS: tuple[type[IRDLOperation], ...] = (
     IfOp,
     LoopOp,
     NewOp,
+    ParallelOp,
     PartOp,
     ReshapeOp,
     ViewOp,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import MemRefType, ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -20,6 +20,7 @@ from pyflame_rt.dialects.plan.ops import (
     AllocOp,
     ArenaOp,
     CallOp,
+    ParallelOp,
     PartOp,
     ReshapeOp,
     ViewOp,
@@ -46,7 +47,8 @@ class PlanAllocatePass(ModulePass):
     A result takes the place of an input that dies at the call, if the algorithm computes in place.
     Offsets are given out in order of decreasing size, each to the smallest gap that fits among the
     buffers alive at the same time (greedy by size with best fit: Pisarchyk and Lee, "Efficient
-    Memory Management for Deep Neural Net Inference", 2020).
+    Memory Management for Deep Neural Net Inference", 2020). The regions of a `plan.parallel`, which
+    run at the same time, have a stretch each, in which their own buffers are laid out likewise.
     """
 
     name = "plan-allocate"
@@ -77,8 +79,8 @@ def _allocate(function: func.FuncOp) -> None:
     spans = _numbered(function)
     stretches = _lifetimes(allocs, spans)
     _share_in_place(function, spans, stretches)
-    size = place(dict.fromkeys(stretches.values()))
-    arena = ArenaOp(size)
+    lanes = _Lanes(function, spans, stretches)
+    arena = ArenaOp(lanes.size)
     arena.location = function.location
     arena.arena.name_hint = "arena"
     Rewriter.insert_op(arena, InsertPoint.at_start(function.body.blocks[0]))
@@ -88,10 +90,47 @@ def _allocate(function: func.FuncOp) -> None:
             alloc.erase()
             continue
         kind = cast("MemRefType[Any]", alloc.buffer.type)
-        view = ViewOp(arena.arena, stretches[alloc].offset, kind)
+        view = ViewOp(arena.arena, lanes.offset(alloc), kind)
         view.location = alloc.location
         view.buffer.name_hint = alloc.buffer.name_hint
         Rewriter.replace_op(alloc, view)
+
+
+class _Lanes:
+    """Where buffers lie: those of a lane (a region of a `plan.parallel`) in the lane's own stretch."""
+
+    def __init__(self, function: func.FuncOp, spans: Spans, stretches: dict[AllocOp, Stretch]):
+        self._stretches = stretches
+        self._whole: dict[Region, Stretch] = {}
+        members: dict[Region | None, dict[Stretch, None]] = {}
+        for alloc, stretch in stretches.items():
+            members.setdefault(_lane_of(alloc), {})[stretch] = None
+        # Inner ones first: what they take is known when the outer one is laid out.
+        for op in reversed([op for op in function.walk() if isinstance(op, ParallelOp)]):
+            first, last = spans[op]
+            for lane in op.lanes:
+                size = place(members.get(lane, ()))
+                self._whole[lane] = Stretch(size, first, last)
+                members.setdefault(_lane_of(op), {})[self._whole[lane]] = None
+        self.size = place(members.get(None, ()))
+
+    def offset(self, alloc: AllocOp) -> int:
+        """Where a buffer lies in the arena."""
+        offset, lane = self._stretches[alloc].offset, _lane_of(alloc)
+        while lane is not None:
+            offset += self._whole[lane].offset
+            lane = _lane_of(cast(Operation, lane.parent_op()))
+        return offset
+
+
+def _lane_of(op: Operation) -> Region | None:
+    """The region of the innermost `plan.parallel` that holds an op."""
+    region = op.parent_region()
+    while region is not None and (outer := region.parent_op()) is not None:
+        if isinstance(outer, ParallelOp):
+            return region
+        region = outer.parent_region()
+    return None
 
 
 def _lifetimes(allocs: Sequence[AllocOp], spans: Spans) -> dict[AllocOp, Stretch]:

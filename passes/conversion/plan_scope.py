@@ -25,7 +25,7 @@ def buffer_type(kind: Attribute) -> Attribute:
     match kind:
         case TensorType():
             ranked = cast("TensorType[Any]", kind)
-            return _ranked(ranked.element_type, ranked.get_shape())
+            return ranked_buffer(ranked.element_type, ranked.get_shape())
         case UnrankedTensorType():
             return UnrankedMemRefType.from_type(cast("UnrankedTensorType[Any]", kind).element_type)
         case _:
@@ -33,7 +33,8 @@ def buffer_type(kind: Attribute) -> Attribute:
 
 
 @lru_cache(maxsize=4096)
-def _ranked(element: Attribute, shape: tuple[int, ...]) -> MemRefType[Any]:
+def ranked_buffer(element: Attribute, shape: tuple[int, ...]) -> MemRefType[Any]:
+    """A buffer type."""
     # Making one takes as long as lowering the rest of an op, and a model has few of them.
     return MemRefType(element, shape)
 

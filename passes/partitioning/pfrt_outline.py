@@ -17,7 +17,7 @@ from pyflame_rt.dialects.operator_names import operator_type
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.control import ControlOp, YieldOp
 from pyflame_rt.dialects.pfrt.fused import FusedOp
-from pyflame_rt.dialects.targets import TARGET, TARGETS, Supports
+from pyflame_rt.dialects.targets import TARGET, TARGETS, Supports, supports_of
 from pyflame_rt.errors import PassFailed
 from pyflame_rt.passes.partitioning.stages import HOST, Group, grouped, operands_of
 from pyflame_rt.passes.shape_inference import functions
@@ -62,7 +62,7 @@ class PfrtOutlinePass(ModulePass):
             return lambda op: isinstance(op, PfrtOp) and _is_listed(op, self.ops)
         if not self.target:
             return lambda op: False
-        supports = TARGETS.get(self.target)
+        supports = supports_of(self.target)
         if supports is None:
             known = ", ".join(TARGETS) or "none"
             raise PassFailed(

@@ -23,7 +23,7 @@ class GraphOptimizationLevel(_Named):
 
 
 class ExecutionMode(_Named):
-    """Whether independent operators may run at the same time; here they run one by one."""
+    """Whether independent operators may run at the same time."""
 
     ORT_SEQUENTIAL = 0
     ORT_PARALLEL = 1

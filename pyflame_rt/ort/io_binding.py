@@ -134,7 +134,7 @@ class IOBinding:
             raise _failed("At least one output should be requested.")
         names = list(self._outputs)
         try:
-            found = session.run(names, self._inputs, run_options)
+            found = session.run_into(self._outputs, self._inputs, run_options)
         except PyFlameRTError as error:
             text = error.message.replace("Invalid output name:", "Invalid output name: ")
             raise _failed(text) from error
@@ -166,5 +166,6 @@ def _into(target: Array, value: Array, name: str) -> Array:
             f"The output OrtValue provided for output '{name}' has shape {shapes[0]} but the "
             f"computed output shape for this run is {shapes[1]}."
         )
-    np.copyto(target, value)
+    if value is not target:
+        np.copyto(target, value)
     return target

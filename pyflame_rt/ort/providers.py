@@ -14,6 +14,10 @@ from pyflame_rt.logs import LEVELS
 Provider: TypeAlias = str | tuple[str, dict[str, Any]]
 
 CPU = "CPUExecutionProvider"
+WAFER = "WSEExecutionProvider"
+"""The simulated wafer; its options are those of `backends.wse.backend`. It is never used unasked."""
+DEVICES = ("cpu", "wse", "wse2", "wse3", "wse3-si")
+"""What `SessionOptions.device` may be."""
 _SUFFIX = "ExecutionProvider"
 _STACK = 4
 """Where the caller of a session's constructor stands, seen from `normalized`."""
@@ -30,12 +34,28 @@ def get_available_providers() -> list[str]:
 
 def get_all_providers() -> list[str]:
     """The execution providers there are, available or not."""
-    return get_available_providers()
+    return [*get_available_providers(), WAFER]
 
 
 def backend_of(providers: Sequence[str]) -> str:
     """The backend that runs a session with these providers, the first one first."""
-    return "numpy" if not providers or providers[0] == CPU else providers[0]
+    if not providers or providers[0] == CPU:
+        return "numpy"
+    return "wse2" if providers[0] == WAFER else providers[0]
+
+
+def for_device(
+    device: str,
+    providers: Sequence[Provider] | None,
+    provider_options: Sequence[dict[str, Any]] | None,
+) -> tuple[Sequence[Provider] | None, Sequence[dict[str, Any]] | None]:
+    """What a session on a device was asked for: on a wafer its provider, unless others are named."""
+    if device == "cpu" or providers is not None:
+        return providers, provider_options
+    given = dict(provider_options[0]) if provider_options else {}
+    if device != "wse":
+        given.setdefault("machine", device)
+    return [WAFER], [given]
 
 
 def get_device() -> str:
@@ -116,7 +136,7 @@ def normalized(
         _warn(f"{error} Falling back to ['{CPU}'].")
         return {CPU: {}}
     for name, options in given or added.items():
-        if name not in available:
+        if name not in (*available, WAFER):
             _warn(
                 f"Specified provider '{name}' is not in available provider names."
                 f"Available providers: '{', '.join(available)}'"

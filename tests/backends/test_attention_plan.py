@@ -43,6 +43,10 @@ CASES = {
         floats(2, 6, 32), floats(2, 6, 32), floats(2, 6, 32), None, None,
         {**HEADS, "is_causal": True},
     ),
+    "causal_of_one_query": (
+        floats(2, 1, 32), floats(2, 6, 32), floats(2, 6, 32), None, None,
+        {**HEADS, "is_causal": True},
+    ),
     "past": (
         floats(2, 3, 32), floats(2, 3, 32), floats(2, 3, 32), None,
         (floats(2, 4, 5, 8), floats(2, 4, 5, 8, seed=1)), {**HEADS, "is_causal": True},

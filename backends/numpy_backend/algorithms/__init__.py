@@ -16,14 +16,18 @@ FAMILIES = (
     "convolution",
     "convolution_depthwise",
     "convolution_nhwc",
+    "convolution_transposed",
     "convolution_winograd",
     "data",
     "elementwise",
+    "group_norm",
     "layer_norm",
     "normalization",
     "pooling",
     "quantized",
+    "recurrent",
     "reduction",
+    "selection",
     "shape",
 )
 """The modules of this package; each lists its own in `IMPLEMENTATIONS`."""

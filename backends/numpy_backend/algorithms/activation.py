@@ -18,6 +18,7 @@ from pyflame_rt.backends.numpy_backend.calls import (
     Call,
     Function,
     Implementation,
+    Into,
     by_kernel,
     late,
 )
@@ -70,7 +71,7 @@ class Larger(Bindable):
         parts = [slice(start, start + size) for start in range(0, max(out.size, 1), size)]
         return sequence(
             [
-                partial(np.maximum, x[part], self.constant[: out[part].size], out=out[part])
+                Into(np.maximum).on(x[part], self.constant[: out[part].size], out[part])
                 for part in parts
             ]
         )

@@ -206,7 +206,8 @@ def _attention(call: Call) -> Function | None:
         size**-0.5 if scale is None else float(scale),
         float(params["softcap"]),
         masked,
-        _future(call, queries, keys, past) if params["is_causal"] and queries > 1 else None,
+        # With one key more than the past no query sees what comes after it.
+        _future(call, queries, keys, past) if params["is_causal"] and keys > past + 1 else None,
         bool(params["present"]),
     )  # fmt: skip
 
@@ -240,7 +241,7 @@ def _own_attention(call: Call) -> Function | None:
             float(params["softcap"]),
             mask is not None,
             _masked_future(queries, total, past, q.dtype)
-            if params["is_causal"] and queries > 1 else None,
+            if params["is_causal"] and length > 1 else None,
             present,
         )  # fmt: skip
         some, few = at_once(kv_heads, heads // kv_heads, queries, total)

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from pyflame_rt import kernels
+from pyflame_rt.backends.numpy_backend import packing
 from pyflame_rt.backends.numpy_backend.blocks import Bindable, Bound, Rooms, sequence
 from pyflame_rt.backends.numpy_backend.calls import Call, Function, Implementation, late
 from pyflame_rt.backends.numpy_backend.epilogue import Activate, Finish, activate_of
-from pyflame_rt.backends.numpy_backend.packing import aligned
+from pyflame_rt.backends.numpy_backend.packing import aligned, on_lines
 from pyflame_rt.backends.numpy_backend.products import Product, Shape
+from pyflame_rt.backends.numpy_backend.program import Constant
 from pyflame_rt.backends.runtime import Array
 
 _CACHED = 1 << 19
@@ -28,6 +30,14 @@ _CACHED = 1 << 19
 _FEW_ROWS = 64
 """Blocks of fewer rows are no faster to finish, but slower to compute."""
 
+_SMALL = 1 << 22
+"""Bytes of weights that are kept as they are as well, which vectors are multiplied with fastest: the
+blocks of packed ones are up to a fifth slower."""
+
+_EXACT = 1 << 53
+_WORTH_CONVERTING = 1 << 15
+"""Multiplications of integers."""
+
 _PRODUCT, _PART = 4, 5
 """The numbers of the rooms for such products, out of the way of what activations use."""
 
@@ -35,6 +45,8 @@ _PRODUCT, _PART = 4, 5
 def _matmul(call: Call) -> Function | None:
     if not call.computes("fiu"):
         return None
+    if call.dtype.kind != "f":
+        return _integers(call)
     if (linear := _linear(call, transposed=False)) is not None:
         return linear
     finish, has_bias = Finish.of(call, 3), call.has(2)
@@ -50,6 +62,31 @@ def _matmul(call: Call) -> Function | None:
             finish(out, residual)
 
     return run
+
+
+def _integers(call: Call) -> Function | None:
+    """Products of integers by BLAS, in f64, while that is exact: as long as no sum can reach 2^53."""
+    if call.has(2) or call.has(3) or activate_of(call) is not None:
+        return None
+    depth, work = call.shape(0)[-1], math.prod(call.output_shape)
+    if depth * work < _WORTH_CONVERTING or len(call.shape(0)) < 2 or len(call.shape(1)) < 2:
+        return _plain
+    product = np.empty(call.output_shape, np.float64)
+
+    def run(a: Array, b: Array, _bias: None, _residual: None, out: Array) -> None:
+        if _largest(a) * _largest(b) * depth >= _EXACT:
+            np.matmul(a, b, out)
+            return
+        np.matmul(a.astype(np.float64), b.astype(np.float64), product)
+        # As the low bits of what it is, whatever the sign.
+        np.copyto(out, product.astype(np.int64), casting="unsafe")
+
+    return run
+
+
+def _largest(x: Array) -> int:
+    """The largest absolute value."""
+    return max(abs(int(x.max(initial=0))), abs(int(x.min(initial=0))))
 
 
 def _plain(a: Array, b: Array, _bias: None, _residual: None, out: Array) -> None:
@@ -93,26 +130,72 @@ def _aligned_weights(call: Call) -> Array | None:
 
 def _linear(call: Call, transposed: bool) -> Bindable | None:
     """x @ w + a vector, w being constant; None where it is something else."""
-    product, bias, out = _constant_product(call, transposed), call.input_types[2], call.output_shape
-    if product is None or 0 in out or len(call.shape(0)) < 1:
+    sizes, bias, out = _matrix(call, transposed), call.input_types[2], call.output_shape
+    if sizes is None or 0 in out or len(call.shape(0)) < 1:
         return None
-    columns = product.shape.columns
+    _, columns = sizes
     if bias is not None and not _is_vector(bias.static_shape, columns):
         return None
-    return _prepared(product, math.prod(out) // columns, activate_of(call), call.rooms)
+    rows, activate = math.prod(out) // columns, activate_of(call)
+    if rows == 1 and _is_small(call):
+        return _vector(call, transposed, activate)
+    return _prepared(_constant_product(call, transposed, sizes), rows, activate, call.rooms)
 
 
-def _constant_product(call: Call, transposed: bool) -> Product | None:
-    """The product with the constant second input; None if it is no matrix, or not constant."""
+def _matrix(call: Call, transposed: bool) -> tuple[int, int] | None:
+    """Depth and columns of the constant second input; None if it is no matrix, or not constant."""
     weights = call.input_types[1]
     if not (call.is_constant(1) and call.computes()) or weights is None:
         return None
     shape = weights.static_shape
     if len(shape) != 2 or 0 in shape:
         return None
-    depth, columns = shape[::-1] if transposed else shape
-    cut = Shape.of(depth, columns, call.dtype)
+    return (shape[1], shape[0]) if transposed else (shape[0], shape[1])
+
+
+def _is_small(call: Call) -> bool:
+    """Whether there may be another form of the constant second input, for vectors."""
+    return call.constant(1).nbytes <= _SMALL
+
+
+def _vector(call: Call, transposed: bool, activate: Activate | None) -> _Vector:
+    weights = call.pack(1, "vector", on_lines)
+    return _Vector(weights.T if transposed else weights, activate)
+
+
+def _constant_product(call: Call, transposed: bool, sizes: tuple[int, int]) -> Product:
+    """The product with the constant second input, of such depth and columns."""
+    if (some := _columns_of_whole(call, transposed)) is not None:
+        return some
+    cut = Shape.of(*sizes, call.dtype)
     return Product(cut, call.pack(1, (cut, transposed), partial(_pack, cut, transposed)))
+
+
+def _columns_of_whole(call: Call, transposed: bool) -> Product | None:
+    """The product with some columns of a constant, packed as all of them are for other calls; None
+    for all of them, or where they are not whole blocks."""
+    part = call.invoke.inputs[1]
+    assert isinstance(part, Constant)
+    if part.whole is None or part.whole.array.ndim != 2:
+        return None
+    whole, taken = part.whole, part.index[0 if transposed else 1]
+    shape = whole.array.shape
+    depth, columns = (shape[1], shape[0]) if transposed else shape
+    cut = Shape.of(depth, columns, call.dtype)
+    is_one = cut.blocks == 1
+    if part.array.size != depth * (taken.stop - taken.start) or not (
+        is_one or taken.start % cut.width == taken.stop % cut.width == 0
+    ):
+        return None
+    key, make = (cut, transposed), partial(_pack, cut, transposed)
+    weights = call.packed(
+        (1, "whole", key), lambda: packing.packed(whole.packs, whole.array, key, make)
+    )
+    if is_one:
+        width = taken.stop - taken.start
+        return Product(Shape(depth, width, cut.parts, width, cut.is_small), weights[..., taken])
+    first, count = taken.start // cut.width, (taken.stop - taken.start) // cut.width
+    return Product(cut, weights).columns(first, count)
 
 
 def _pack(cut: Shape, transposed: bool, w: Array) -> Array:
@@ -134,18 +217,18 @@ def _prepared(product: Product, rows: int, activate: Activate | None, rooms: Roo
         room = rooms.get(_PRODUCT, dtype, size)
     if cut.parts > 1:
         part = rooms.get(_PART, dtype, size)
-    if rows == 1 and cut.parts == 1:
-        return _Vector(product.weights[0], activate)
     products = [product.columns(first, blocks) for first in range(0, cut.blocks, blocks)]
     return Linear(tuple(products), rows, at_once, activate, room, part)
 
 
 def _own_linear(call: Call, transposed: bool) -> Function | None:
     """As `_linear`, for any number of rows; what it does not take goes to the kernel."""
-    product = _constant_product(call, transposed)
-    if product is None:
+    sizes = _matrix(call, transposed)
+    if sizes is None:
         return None
+    product = _constant_product(call, transposed, sizes)
     activate, cut = activate_of(call), product.shape
+    vector = _vector(call, transposed, activate) if _is_small(call) else None
     kernel = partial(kernels.table()[call.invoke.callee], **call.params)
     prepared: dict[int, Bindable] = {}
 
@@ -159,6 +242,10 @@ def _own_linear(call: Call, transposed: bool) -> Function | None:
         )
         if not is_vector or (residual is not None and residual.shape != shape):
             return kernel(x, w, bias, residual)
+        if vector is not None and rows == 1:
+            out = np.empty(shape, x.dtype)
+            vector(x, w, bias, residual, out)
+            return out
         if rows not in prepared:
             # Only the last: a sequence that grows never comes back.
             prepared.clear()
@@ -188,32 +275,25 @@ def _is_vector(shape: tuple[int, ...], size: int) -> bool:
 
 @dataclass(frozen=True)
 class _Vector(Bindable):
-    """y = activation(x @ w + bias + residual) for a vector x, w being (blocks, depth, width).
+    """y = activation(x @ w + bias + residual) for a vector x.
 
-    Most of a small one's time is taken by the calls, and those are fastest on one dimension.
+    Most of a small one's time is taken by the calls. `ndarray.dot` of two matrices is the shortest
+    way to BLAS, which it takes to be the product of a vector when there is but one row.
     """
 
     weights: Array
+    """(depth, columns), in either order of memory."""
     activate: Activate | None
 
     def __call__(self, *arrays: Any) -> None:
-        x, _, bias, residual, out = arrays
-        weights, y = self.weights, out.reshape(-1)
-        np.matmul(x.reshape(-1), weights, y.reshape(weights.shape[0], -1))
-        if bias is not None:
-            np.add(y, bias.reshape(-1), y)
-        if residual is not None:
-            np.add(y, residual.reshape(-1), y)
-        if self.activate is not None:
-            self.activate(y)
+        self.on(*arrays)()
 
     def on(self, *arrays: Any) -> Bound:
         """The steps on these arrays."""
         x, _, bias, residual, out = arrays
-        weights, y = self.weights, out.reshape(-1)
-        blocks = y.reshape(weights.shape[0], -1)
-        multiply = partial(np.matmul, x.reshape(-1), weights, blocks)
-        return sequence([multiply, *self._finishing(y, bias, residual)])
+        y = out.reshape(1, -1)
+        multiply = partial(x.reshape(1, -1).dot, self.weights, y)
+        return sequence([multiply, *self._finishing(y.reshape(-1), bias, residual)])
 
     def _finishing(self, y: Array, bias: Any, residual: Any) -> list[Bound]:
         added = (partial(np.add, y, a.reshape(-1), y) for a in (bias, residual) if a is not None)
@@ -224,23 +304,23 @@ class _Vector(Bindable):
         x, _, bias, residual, out = arrays
         weights, last = self.weights, len(arrays) - 1
         if late == 0:
-            y = out.reshape(-1)
-            blocks, rest = y.reshape(weights.shape[0], -1), self._finishing(y, bias, residual)
+            y = out.reshape(1, -1)
+            rest = self._finishing(y.reshape(-1), bias, residual)
 
             def multiply(x: Array) -> None:
-                np.matmul(x.reshape(-1), weights, blocks)
+                (x if x.ndim == 2 else x.reshape(1, -1)).dot(weights, y)
                 for step in rest:
                     step()
 
             return multiply
-        if late != last or len(weights) > 1 or self.activate is not None:
+        if late != last or self.activate is not None:
             return None
-        vector, matrix = x.reshape(-1), weights[0]
-        added = [a.reshape(-1) for a in (bias, residual) if a is not None]
+        vector = x.reshape(1, -1)
+        added = [a.reshape(1, -1) for a in (bias, residual) if a is not None]
 
         def fill(out: Array) -> None:
-            y = out.reshape(-1)
-            np.matmul(vector, matrix, y)
+            y = out if out.ndim == 2 else out.reshape(1, -1)
+            vector.dot(weights, y)
             for addend in added:
                 np.add(y, addend, y)
 
@@ -293,7 +373,11 @@ class Linear(Bindable):
     def _block(
         self, product: Product, x: Array, bias: Any, residual: Any, y: Array
     ) -> Iterator[Bound]:
-        target = y if self.room is None else self.room[: y.size].reshape(y.shape)
+        room = self.room
+        if room is None and self.activate is not None and not y.flags.c_contiguous:
+            # Some columns of a few rows.
+            room = np.empty(y.size, y.dtype)
+        target = y if room is None else room[: y.size].reshape(y.shape)
         yield from product.steps(x, target, self.part)
         if bias is not None:
             yield partial(np.add, target, bias, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,11 @@ from pyflame_rt.backends.numpy_backend.calls import (
 )
 from pyflame_rt.backends.numpy_backend.epilogue import activation_steps
 from pyflame_rt.backends.runtime import Array
+from pyflame_rt.dialects.plan.algorithms.window import along_shape
 from pyflame_rt.kernels.windows import WindowAxis, window_axes
+
+_SMALL = 1 << 13
+"""Elements that are written once more sooner than NumPy is called once more."""
 
 
 def _conv_gemm_1x1(call: BoundCall) -> Run | None:
@@ -32,7 +37,7 @@ def _conv_gemm_1x1(call: BoundCall) -> Run | None:
     batch, positions = x.shape[0], math.prod(x.shape[2:])
     columns = x.reshape(batch, group, depth, positions)
     y = call.output.reshape(batch, group, features, positions)
-    return sequence([partial(np.matmul, weights, columns, y), *_finishing(call)])
+    return sequence([partial(np.matmul, weights, columns, y), *finishing(call)])
 
 
 def _conv_im2col(call: BoundCall) -> Run | None:
@@ -61,12 +66,77 @@ def _conv_im2col(call: BoundCall) -> Run | None:
     columns = buffer.reshape(block, group, depth, positions)
     weights = w.reshape(1, group, features, depth)
     product = call.output.reshape(batch, group, features, positions)
+    lay_out = _Columns.of(call, scratch + 1, x, axes, windows, block)
     for start in range(0, batch, block):
         count = min(block, batch - start)
         part = slice(start, start + count)
-        steps.append(partial(np.copyto, buffer[:count], windows[part]))
-        steps.append(partial(np.matmul, weights, columns[:count], product[part]))
-    return sequence([*steps, *_finishing(call)])
+        steps += lay_out(part, buffer[:count])
+        steps.append(_multiplied(weights, columns[:count], product[part]))
+    return sequence([*steps, *finishing(call)])
+
+
+def _multiplied(weights: Array, columns: Array, y: Array) -> Run:
+    """y = weights @ columns, for each image and group."""
+    if y.shape[0] == y.shape[1] == 1 and y.dtype.kind == "f":
+        # The shortest way to BLAS.
+        return partial(weights[0, 0].dot, columns[0, 0], y[0, 0])
+    return partial(np.matmul, weights, columns, y)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """How windows become columns: at once, or first those along the last axis, so that what is
+    copied next lies together over all outputs."""
+
+    windows: Array
+    along: tuple[Array, Array, Array] | None
+    """Windows along the last axis; where they are copied; the windows of that along the first one."""
+
+    @staticmethod
+    def of(
+        call: BoundCall,
+        scratch: int,
+        x: Array,
+        axes: Sequence[WindowAxis],
+        windows: Array,
+        block: int,
+    ) -> _Columns:
+        """Those of a call on images of x, whose scratch buffer of that index is for the first copy."""
+        shape = along_shape(x.shape, axes, windows.shape[2 + len(axes) :], block)
+        if shape is None:
+            return _Columns(windows, None)
+        buffer = call.scratch_of(scratch, shape, x.dtype)
+        (batch, channels, height, _), (first, last) = x.shape, axes
+        taken = as_strided(
+            x,
+            (batch, channels, last.kernel, height, shape[-1]),
+            (
+                *x.strides[:2],
+                last.dilation * x.strides[3],
+                x.strides[2],
+                last.stride * x.strides[3],
+            ),
+            writeable=False,
+        )
+        image, channel, tap, row, item = buffer.strides
+        shifted = as_strided(
+            buffer,
+            (block, *windows.shape[1:]),
+            (image, channel, first.dilation * row, tap, first.stride * row, item),
+            writeable=False,
+        )
+        return _Columns(windows, (taken, buffer, shifted))
+
+    def __call__(self, images: slice, columns: Array) -> list[Run]:
+        """The steps that fill the columns of some images."""
+        if self.along is None:
+            return [partial(np.copyto, columns, self.windows[images])]
+        taken, buffer, shifted = self.along
+        count = len(columns)
+        return [
+            partial(np.copyto, buffer[:count], taken[images]),
+            partial(np.copyto, columns, shifted[:count]),
+        ]
 
 
 def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
@@ -89,6 +159,10 @@ def _margin(axis: WindowAxis, size: int, outputs: int) -> tuple[int, int]:
 def _padding(x: Array, padded: Array, begins: Sequence[int]) -> list[Run]:
     """Steps that write zeros around a copy of x."""
     steps: list[Run] = []
+    inside = tuple(slice(b, b + s) for b, s in zip(begins, x.shape[2:], strict=True))
+    copy = partial(np.copyto, padded[(slice(None), slice(None), *inside)], x)
+    if padded.size <= _SMALL:
+        return [partial(padded.fill, 0), copy]
     for axis, (begin, size) in enumerate(zip(begins, x.shape[2:], strict=True), start=2):
         front = (slice(None),) * axis
         for strip in (
@@ -97,8 +171,7 @@ def _padding(x: Array, padded: Array, begins: Sequence[int]) -> list[Run]:
         ):
             if strip.size:
                 steps.append(partial(strip.fill, 0))
-    inside = tuple(slice(b, b + s) for b, s in zip(begins, x.shape[2:], strict=True))
-    return [*steps, partial(np.copyto, padded[(slice(None), slice(None), *inside)], x)]
+    return [*steps, copy]
 
 
 def _windows(x: Array, axes: Sequence[WindowAxis], outputs: Sequence[int]) -> Array:
@@ -124,15 +197,26 @@ def _images_at_once(call: BoundCall, scratch: int, batch: int, elements: int) ->
     return max(1, min(batch, held))
 
 
-def _finishing(call: BoundCall) -> list[Run]:
+def finishing(call: BoundCall) -> list[Run]:
     """Steps that add bias and residual to the output, and apply the activation."""
     steps: list[Run] = []
     y = call.output
     if (bias := call.optional(2)) is not None:
-        steps.append(partial(np.add, y, bias.reshape(-1, *(1,) * (y.ndim - 2)), y))
+        steps.append(_biased(call, bias))
     if (residual := call.optional(3)) is not None:
         steps.append(partial(np.add, y, residual, y))
     return [*steps, *activation_steps(call, y)]
+
+
+def _biased(call: BoundCall, bias: Array) -> Run:
+    """Adds a bias to the output: a few elements are added to by one inner loop."""
+    y = call.output
+    positions = math.prod(y.shape[2:])
+    if call.is_constant(2) and y.shape[0] and positions * bias.size <= _SMALL:
+        spread = call.pack(2, ("spread", positions), partial(np.repeat, repeats=positions))
+        rows = y.reshape(-1, spread.size) if len(y) > 1 else y.reshape(-1)
+        return partial(np.add, rows, spread, rows)
+    return partial(np.add, y, bias.reshape(-1, *(1,) * (y.ndim - 2)), y)
 
 
 _PARAMS = (

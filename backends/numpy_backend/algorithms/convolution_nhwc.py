@@ -25,6 +25,9 @@ from pyflame_rt.kernels.windows import WindowAxis, window_axes
 _FEW = 8
 """Fewer channels that lie apart are copied one by one: NumPy's inner loop would be over them."""
 
+_SHORT = 64
+"""Positions for each of them: so few take less time than the calls."""
+
 _WIDE = 512
 """A vector of so many elements is added to rows as fast as if it were longer."""
 
@@ -220,10 +223,14 @@ class Padding:
         if strips.phases:
             return _by_phase(strips, held[(slice(None), slice(None), *middle[:-1])], source)
         inside = held[(slice(None), slice(None), *middle)]
-        if source.strides[-1] == source.itemsize or source.shape[-1] >= _FEW:
+        channels = source.shape[-1]
+        if (
+            source.strides[-1] == source.itemsize
+            or channels >= _FEW
+            or source.size < _SHORT * channels**2
+        ):
             return [partial(np.copyto, inside, source)]
-        channels = range(source.shape[-1])
-        return [partial(np.copyto, inside[..., c], source[..., c]) for c in channels]
+        return [partial(np.copyto, inside[..., c], source[..., c]) for c in range(channels)]
 
 
 def _sizes(strip: Strip) -> tuple[int, int]:

@@ -10,6 +10,8 @@ import numpy as np
 from pyflame_rt.backends.numpy_backend.calls import Call, Function, Implementation, late
 from pyflame_rt.backends.runtime import Array
 
+_FLOATS = frozenset(("bfloat16", "float16", "float32", "float64"))
+
 
 def _copy(call: Call) -> Function | None:
     return _copy_into if call.one_dtype() else None
@@ -28,7 +30,11 @@ def _cast(call: Call) -> Function | None:
     NumPy's result is undefined, and not to or from extension types."""
     kind = call.input_types[0]
     source, target = None if kind is None else kind.dtype, call.dtype
-    if source is None or not (_is_native(source) and _is_native(target)):
+    if source is None:
+        return None
+    if source.name in _FLOATS and target.name in _FLOATS:
+        return _convert_into
+    if not (_is_native(source) and _is_native(target)):
         return None
     if target == np.bool_:
         return partial(np.not_equal, np.zeros((), source))

@@ -18,7 +18,7 @@ _ROWS_AT_ONCE = 1 << 16
 """Elements that are normalized before the next ones are read."""
 
 
-def _squares() -> Callable[[Array, Array], object]:
+def squares() -> Callable[[Array, Array], object]:
     """A function of rows and a vector, which gets the sum of each row's squares."""
     if (vecdot := getattr(np, "vecdot", None)) is not None:
         return lambda x, out: vecdot(x, x, out)
@@ -73,7 +73,7 @@ def _rows(call: Call, centred: bool) -> Function | None:
         return None
     average = np.full(size, 1 / size, call.dtype)
     epsilon = np.array(call.params["epsilon"], call.dtype)
-    return _Rows(rows, size, epsilon, average, centred, _squares())
+    return _Rows(rows, size, epsilon, average, centred, squares())
 
 
 def _own_rows(call: Call, centred: bool) -> Function | None:
@@ -94,7 +94,7 @@ def _own_rows(call: Call, centred: bool) -> Function | None:
             averages.clear()
             averages[size] = np.full(size, 1 / size, x.dtype)
         out = np.empty(x.shape, x.dtype)
-        rows = _Rows(x.size // size, size, epsilon, averages[size], centred, _squares())
+        rows = _Rows(x.size // size, size, epsilon, averages[size], centred, squares())
         rows(x, scale, *bias, out)
         return out
 

@@ -7,9 +7,11 @@ takes 6 passes, not 9, and those of the first axis are over contiguous rows.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from pyflame_rt.backends.numpy_backend.blocks import sequence
 from pyflame_rt.backends.numpy_backend.calls import (
@@ -17,6 +19,7 @@ from pyflame_rt.backends.numpy_backend.calls import (
     Call,
     Function,
     Implementation,
+    Into,
     Run,
     bound,
     late,
@@ -27,6 +30,11 @@ from pyflame_rt.kernels.windows import WindowAxis, window_axes
 
 _LAYOUTS = {1: "nhwc", 2: "nchw"}
 """The layout by the first spatial dimension."""
+
+_SHORT_RUN, _MANY_RUNS = 512, 32
+
+_ROOM = 6
+"""The number of the room for copies."""
 
 
 def max_pool(call: BoundCall, first: int = 2) -> Run | None:
@@ -71,34 +79,92 @@ def _pool(call: BoundCall, ufunc: np.ufunc, empty: object, first: int) -> Run:
         last = index == len(axes) - 1
         shape = (*sizes[: dim + 1], *source.shape[dim + 1 :])
         target = call.output if last else call.scratch_of(index, shape, call.dtype)
-        steps += _along(ufunc, empty, source, target, dim, axis)
+        room = None
+        if _has_short_runs(target, dim, axis):
+            room = call.rooms.get(_ROOM, call.dtype, target.nbytes)
+        steps += _along(ufunc, empty, source, target, dim, axis, room)
         source = target
     return sequence(steps)
 
 
 def _along(
-    ufunc: np.ufunc, empty: object, x: Array, out: Array, dim: int, axis: WindowAxis
+    ufunc: np.ufunc,
+    empty: object,
+    x: Array,
+    out: Array,
+    dim: int,
+    axis: WindowAxis,
+    room: Array | None,
 ) -> list[Run]:
     """out = ufunc of x at each tap along one dimension. Taps that every window has start it."""
     size, count = x.shape[dim], out.shape[dim]
     everywhere = slice(0, count)
     reaches = [_reach(axis, tap, size, count) for tap in range(axis.kernel)]
-    whole = [x[_at(dim, inputs)] for outputs, inputs in reaches if outputs == everywhere]
+    # In any order, but for those that every window has.
+    reaches.sort(key=lambda reach: reach[0] != everywhere)
+    taps = [(outputs, x[_at(dim, inputs)]) for outputs, inputs in reaches]
+    if room is not None:
+        return _by_copies(ufunc, empty, taps, out, dim, room)
+    whole = [view for outputs, view in taps if outputs == everywhere]
     others: list[Array] = []
     steps: list[Run] = []
     match whole:
         case [first, second, *others]:
-            steps.append(partial(ufunc, first, second, out=out))
+            first, second, target = _in_one_run((first, second, out))
+            steps.append(Into(ufunc).on(first, second, target))
         case [only]:
             steps.append(partial(np.copyto, out, only))
         case _:
             steps.append(partial(out.fill, empty))
-    steps += [partial(ufunc, out, other, out=out) for other in others]
-    for outputs, inputs in reaches:
+    steps += [Into(ufunc).on(out, other, out) for other in others]
+    for outputs, view in taps:
         target = out[_at(dim, outputs)]
         if target.size and outputs != everywhere:
-            steps.append(partial(ufunc, target, x[_at(dim, inputs)], out=target))
+            steps.append(Into(ufunc).on(target, view, target))
     return steps
+
+
+def _by_copies(
+    ufunc: np.ufunc,
+    empty: object,
+    taps: list[tuple[slice, Array]],
+    out: Array,
+    dim: int,
+    room: Array,
+) -> list[Run]:
+    """As `_along`, on copies of what the taps meet.
+
+    On short runs that lie apart a ufunc takes up to three times as long as copying them does.
+    """
+    flat, held, steps = out.reshape(-1), room[: out.size].reshape(out.shape), list[Run]()
+    for index, (outputs, view) in enumerate(taps):
+        target = held if index else out
+        outside = (slice(0, outputs.start), slice(outputs.stop, None))
+        parts = [target[_at(dim, part)] for part in outside]
+        steps += [partial(part.fill, empty) for part in parts if part.size]
+        steps.append(partial(np.copyto, target[_at(dim, outputs)], view))
+        if index:
+            steps.append(Into(ufunc).on(flat, held.reshape(-1), flat))
+    return steps
+
+
+def _in_one_run(arrays: Sequence[Array]) -> Sequence[Array]:
+    """The arrays with one dimension if the elements of each lie equally far apart, which NumPy
+    begins with soonest."""
+    if any(
+        above != stride * count
+        for a in arrays
+        for above, stride, count in zip(a.strides, a.strides[1:], a.shape[1:], strict=False)
+    ):
+        return arrays
+    return [as_strided(a, (a.size,), a.strides[-1:]) for a in arrays]
+
+
+def _has_short_runs(out: Array, dim: int, axis: WindowAxis) -> bool:
+    """Whether what a tap meets along a dimension lies in many short runs."""
+    together = math.prod(out.shape[dim + 1 :])
+    run = together * out.shape[dim] if axis.stride == 1 else together
+    return together > 1 and run <= _SHORT_RUN and out.size >= _MANY_RUNS * run
 
 
 def _at(dim: int, part: slice) -> tuple[slice, ...]:

@@ -7,8 +7,10 @@ algorithm is computed by its kernel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+
+from xdsl.dialects.builtin import StringAttr
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.plan.algorithms.attention import ATTENTION
@@ -21,7 +23,10 @@ from pyflame_rt.dialects.plan.algorithms.quantized import QUANTIZED
 from pyflame_rt.dialects.plan.algorithms.reduction import REDUCTIONS
 from pyflame_rt.dialects.plan.algorithms.window import WINDOWS
 
-__all__ = ["ALGORITHMS", "Algorithm", "choose", "for_op"]
+__all__ = ["ALGORITHM", "ALGORITHMS", "Algorithm", "candidates", "choose", "for_op", "modelled"]
+
+ALGORITHM = "plan.algorithm"
+"""The attribute of an op that names its algorithm."""
 
 _ALL = (
     *ELEMENTWISE,
@@ -43,12 +48,32 @@ def for_op(op_name: str) -> tuple[Algorithm, ...]:
     return _BY_OP.get(op_name, ())
 
 
+def candidates(op: PfrtOp) -> tuple[Algorithm, ...]:
+    """The algorithms that apply to an op of static shapes."""
+    return tuple(entry for entry in for_op(op.name) if entry.applies(op))
+
+
 def choose(op: PfrtOp) -> Algorithm | None:
-    """The cheapest algorithm that applies to an op of static shapes; the first of equals."""
-    candidates = [entry for entry in for_op(op.name) if entry.applies(op)]
-    if len(candidates) < 2:
-        return candidates[0] if candidates else None
-    return min(candidates, key=lambda entry: entry.cost(op))
+    """The algorithm of an op of static shapes: what its attribute says, if that applies; else the
+    cheapest that does, the first of equals."""
+    found = candidates(op)
+    if len(found) < 2:
+        return found[0] if found else None
+    asked = op.attributes.get(ALGORITHM)
+    if isinstance(asked, StringAttr):
+        for entry in found:
+            if entry.name == asked.data:
+                return entry
+    return _cheapest(op, found)
+
+
+def modelled(op: PfrtOp) -> Algorithm:
+    """The cheapest algorithm of an op that has one, whatever its attribute says."""
+    return _cheapest(op, candidates(op))
+
+
+def _cheapest(op: PfrtOp, found: Sequence[Algorithm]) -> Algorithm:
+    return min(found, key=lambda entry: entry.cost(op))
 
 
 def _by_op() -> Mapping[str, tuple[Algorithm, ...]]:

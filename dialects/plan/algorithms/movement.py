@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
-from pyflame_rt.dialects.plan.algorithms.base import EVERY, Algorithm, native
+from pyflame_rt.dialects.pfrt.types import dtype_of
+from pyflame_rt.dialects.plan.algorithms.base import EVERY, FAST_FLOATS, Algorithm, native
 
+_FLOATS = frozenset(("bfloat16", *FAST_FLOATS, "float16"))
 _MOVES = ("concat", "expand", "gather", "pad", "slice", "transpose")
 
 
@@ -13,9 +15,15 @@ def _known_parameters(op: PfrtOp) -> bool:
     return all(getattr(op, f"{name}_value", None) is None for name in op.DYNAMIC_PROPERTIES)
 
 
+def _converts(op: PfrtOp) -> bool:
+    """Whether a backend converts between the types in one pass: NumPy's, and narrow floats."""
+    kinds = {dtype_of(value).name for value in (*op.operands, *op.results)}
+    return native(op) or kinds <= _FLOATS
+
+
 MOVEMENTS: tuple[Algorithm, ...] = (
     Algorithm("copy", "pfrt.identity", late=True, applies=lambda op: True, strided=EVERY),
-    Algorithm("cast", "pfrt.cast", late=True, applies=native),
+    Algorithm("cast", "pfrt.cast", late=True, applies=_converts),
     *(
         Algorithm(n, f"pfrt.{n}", late=True, applies=_known_parameters, strided=EVERY)
         for n in _MOVES

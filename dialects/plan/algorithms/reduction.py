@@ -62,6 +62,18 @@ def _constant_statistics(op: PfrtOp) -> bool:
     return channels_first(op) and all(constant_of(value) is not None for value in statistics)
 
 
+def _known_count(op: PfrtOp) -> bool:
+    return len(op.operands) == 1
+
+
+def _known_weights(op: PfrtOp) -> bool:
+    """Whether nothing but data and initial states is known at run time only, and all is f32 or f64."""
+    slots = op.operand_slots()
+    weights = [slots[i] for i in (1, 2, 3)]
+    known = all(value is None or constant_of(value) is not None for value in weights)
+    return known and slots[4] is None and floats(op)
+
+
 def _unfolded_cost(op: PfrtOp) -> float:
     """Scale and shift are computed from the statistics in every run."""
     return arithmetic(op) + bytes_moved(op)
@@ -92,6 +104,16 @@ REDUCTIONS: tuple[Algorithm, ...] = (
         "rms_normalization", "pfrt.rms_normalization", late=True, applies=_rows_alike,
         in_place=(0,), cost=arithmetic,
     ),
+    Algorithm(
+        "group_normalization", "pfrt.group_normalization", late=True, applies=channels_first,
+        cost=arithmetic,
+    ),
+    Algorithm(
+        "instance_normalization", "pfrt.instance_normalization", late=True,
+        applies=channels_first, cost=arithmetic,
+    ),
+    Algorithm("top_k", "pfrt.top_k", late=True, applies=_known_count, cost=bytes_moved),
+    Algorithm("lstm", "pfrt.lstm", late=True, applies=_known_weights, cost=arithmetic),
     Algorithm(
         "log_softmax", "pfrt.log_softmax", late=True, applies=floats,
         scratch=_rows_and_exponentials, in_place=(0,), cost=arithmetic,

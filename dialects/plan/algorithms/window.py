@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 from xdsl.dialects.builtin import MemRefType
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape
-from pyflame_rt.dialects.pfrt.convolution import ConvOp
+from pyflame_rt.dialects.pfrt.convolution import ConvOp, ConvTransposeOp
 from pyflame_rt.dialects.pfrt.types import numpy_dtype, shape_of, type_of
 from pyflame_rt.dialects.pfrt.windowed import WindowedOp
 from pyflame_rt.dialects.plan.algorithms.base import (
@@ -73,8 +74,34 @@ def _columns(op: PfrtOp) -> MemRefType[Any]:
     return MemRefType(element, (images, channels, *window, *outputs))
 
 
+_SHORT_ROWS = 64
+"""Rows of so many outputs and fewer take longer to begin with than to copy."""
+
+
+def along_shape(
+    shape: Sequence[int], axes: Sequence[WindowAxis], outputs: Sequence[int], images: int
+) -> tuple[int, ...] | None:
+    """The shape of windows along the last of two axes of padded data, for so many images.
+
+    None where making these first gains nothing.
+    """
+    if len(axes) != 2 or axes[0].kernel == 1 or axes[0].stride != 1:
+        return None
+    if outputs[0] == 1 or outputs[1] > _SHORT_ROWS:
+        return None
+    return (images, shape[1], axes[1].kernel, shape[2], outputs[1])
+
+
+def _along(op: PfrtOp, columns: MemRefType[Any]) -> Buffers:
+    shape, sizes = columns.get_shape(), _padded_sizes(op)
+    axes = [axis for axis, _ in _axes(op)]
+    found = along_shape((*shape[:2], *sizes), axes, shape[2 + len(axes) :], shape[0])
+    return () if found is None else (MemRefType(columns.element_type, found),)
+
+
 def _im2col_scratch(op: PfrtOp) -> Buffers:
-    return (*_padded(op), _columns(op))
+    columns = _columns(op)
+    return (*_padded(op), columns, *_along(op, columns))
 
 
 def _im2col_cost(op: PfrtOp) -> float:
@@ -82,6 +109,14 @@ def _im2col_cost(op: PfrtOp) -> float:
     columns = _columns(op)
     size = numpy_dtype(columns.element_type).itemsize * math.prod(columns.get_shape()[1:])
     return arithmetic(op) + 2 * size * (shape_of(cast(ConvOp, op).x) or (1,))[0]
+
+
+def _spread(op: PfrtOp) -> Buffers:
+    """What each element of an image adds at each tap: features x window x spatial."""
+    op = cast(ConvTransposeOp, op)
+    weights, shape = shape_of(op.w) or (0, 0), shape_of(op.x) or ()
+    features = weights[1] * op.group.value.data
+    return (MemRefType(type_of(op.x).element_type, (features, *weights[2:], *shape[2:])),)
 
 
 def _is_pointwise(op: PfrtOp) -> bool:
@@ -99,6 +134,10 @@ WINDOWS: tuple[Algorithm, ...] = (
     Algorithm(
         "conv_im2col", "pfrt.conv", late=False, applies=channels_first, scratch=_im2col_scratch,
         cost=_im2col_cost,
+    ),
+    Algorithm(
+        "conv_transpose_gemm", "pfrt.conv_transpose", late=False, applies=channels_first,
+        scratch=_spread, cost=arithmetic,
     ),
     Algorithm(
         "max_pool", "pfrt.max_pool", late=False, applies=channels_first, scratch=_axis_by_axis,

@@ -65,3 +65,73 @@ plan.call @copy(%x) into(%y) : (memref<4xf32>) into(memref<?xf32>)
 %b = plan.alloc : memref<2x4xf32>
 %p = plan.part %b[0, 3] : memref<2x4xf32> -> memref<2x2xf32>
 // CHECK: plan.part: C3: 3..5 of a dimension of 4
+
+// -----
+
+// One region has nothing to run beside.
+plan.parallel {
+  plan.yield
+}
+// CHECK: plan.parallel: C1: has 1 regions
+
+// -----
+
+// Nothing leaves regions that run at the same time.
+%a = plan.new : memref<4xf32>
+plan.parallel {
+  plan.yield
+} {
+  plan.yield %a : memref<4xf32>
+}
+// CHECK: plan.parallel: C1: a region does not end with plan.yield alone
+
+// -----
+
+// They write apart from each other.
+%a = plan.alloc : memref<8x4xf32>
+plan.parallel {
+  %0 = plan.part %a[0, 0] : memref<8x4xf32> -> memref<4x4xf32>
+  plan.call @fill() into(%0) : () into(memref<4x4xf32>)
+  plan.yield
+} {
+  %1 = plan.part %a[3, 0] : memref<8x4xf32> -> memref<4x4xf32>
+  plan.call @fill() into(%1) : () into(memref<4x4xf32>)
+  plan.yield
+}
+// CHECK: plan.parallel: C2: region 0 writes what region 1 uses of a
+
+// -----
+
+// Nor does one read what another one writes, under whatever shape; columns of the same rows are apart.
+%a = plan.alloc : memref<8x4xf32>
+%b = plan.alloc : memref<16xf32>
+%r = plan.reshape %a : memref<8x4xf32> -> memref<32xf32>
+plan.parallel {
+  %0 = plan.part %a[0, 0] : memref<8x4xf32> -> memref<8x2xf32>
+  plan.call @fill() into(%0) : () into(memref<8x2xf32>)
+  plan.yield
+} {
+  %1 = plan.part %a[0, 2] : memref<8x4xf32> -> memref<8x2xf32>
+  plan.call @fill() into(%1) : () into(memref<8x2xf32>)
+  plan.yield
+} {
+  %2 = plan.part %r[8] : memref<32xf32> -> memref<16xf32>
+  plan.call @neg(%2) into(%b) : (memref<16xf32>) into(memref<16xf32>)
+  plan.yield
+}
+// CHECK: plan.parallel: C2: region 0 writes what region 2 uses of a
+
+// -----
+
+// Buffers of an arena lie apart too, of which regions name their own.
+%arena = plan.arena : memref<256xi8>
+plan.parallel {
+  %a = plan.view %arena[0] : memref<256xi8> -> memref<32xf32>
+  plan.call @fill() into(%a) : () into(memref<32xf32>)
+  plan.yield
+} {
+  %b = plan.view %arena[64] : memref<256xi8> -> memref<4xi64>
+  plan.call @fill() into(%b) : () into(memref<4xi64>)
+  plan.yield
+}
+// CHECK: plan.parallel: C2: region 0 writes what region 1 uses of a

@@ -87,3 +87,27 @@ func.func @part(%x: memref<2x6xf32>) {
 }
 // CHECK-LABEL: @part
 // CHECK-NEXT: %p = plan.part %x[0, 4] : memref<2x6xf32> -> memref<2x2xf32>
+
+// -----
+
+// Regions that run at the same time.
+func.func @parallel(%x: memref<8x4xf32>) {
+  %y = plan.alloc : memref<8x4xf32>
+  plan.parallel {
+    %0 = plan.part %y[0, 0] : memref<8x4xf32> -> memref<4x4xf32>
+    plan.call @fill() into(%0) : () into(memref<4x4xf32>)
+    plan.yield
+  } {
+    %0 = plan.part %y[4, 0] : memref<8x4xf32> -> memref<4x4xf32>
+    plan.call @fill() into(%0) : () into(memref<4x4xf32>)
+    plan.yield
+  }
+  func.return
+}
+// CHECK-LABEL: @parallel
+// CHECK: plan.parallel {
+// CHECK-NEXT: plan.part %y[0, 0]
+// CHECK-NEXT: plan.call
+// CHECK-NEXT: plan.yield
+// CHECK-NEXT: } {
+// CHECK-NEXT: plan.part %y[4, 0]

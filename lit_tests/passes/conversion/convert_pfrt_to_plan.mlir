@@ -42,7 +42,8 @@ func.func @main(%x: tensor<1x2x3x3xf32>, %w: tensor<2x2x1x1xf32>) -> tensor<1x2x
 
 // -----
 
-// Other windows are unfolded to columns; only pads need a padded input. The bias is absent.
+// Other windows are unfolded to columns; only pads need a padded input. Short rows are first
+// unfolded along themselves. The bias is absent.
 func.func @main(%x: tensor<2x2x4x4xf32>) -> tensor<2x1x1x1xf32> {
   %w = pfrt.constant dense<1.0> : tensor<2x2x3x3xf32>
   %v = pfrt.constant dense<1.0> : tensor<1x2x4x4xf32>
@@ -52,7 +53,8 @@ func.func @main(%x: tensor<2x2x4x4xf32>) -> tensor<2x1x1x1xf32> {
 }
 // CHECK: [[PADDED:%.*]] = plan.alloc : memref<2x2x6x6xf32>
 // CHECK-NEXT: [[COLUMNS:%.*]] = plan.alloc : memref<2x2x3x3x4x4xf32>
-// CHECK-NEXT: plan.call @conv_im2col({{.*}}, %w) into(%a) scratch([[PADDED]], [[COLUMNS]]) {{.*}}absent = array<i64: 2, 3>
+// CHECK-NEXT: [[ALONG:%.*]] = plan.alloc : memref<2x2x3x6x4xf32>
+// CHECK-NEXT: plan.call @conv_im2col({{.*}}, %w) into(%a) scratch([[PADDED]], [[COLUMNS]], [[ALONG]]) {{.*}}absent = array<i64: 2, 3>
 // CHECK: [[COLUMNS:%.*]] = plan.alloc : memref<2x2x4x4x1x1xf32>
 // CHECK-NEXT: plan.call @conv_im2col(%a, %v) into(%b) scratch([[COLUMNS]])
 

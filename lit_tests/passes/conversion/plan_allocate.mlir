@@ -152,3 +152,55 @@ func.func @parts(%x: memref<2x16xf32>) {
 // CHECK: %a = plan.view %arena[0]
 // CHECK: %b = plan.view %arena[128]
 // CHECK: %c = plan.view %arena[128]
+
+// -----
+
+// Regions that run at the same time share no memory, though each reuses its own.
+func.func @parallel(%x: memref<16xf32>) {
+  plan.parallel {
+    %a = plan.alloc : memref<16xf32>
+    plan.call @selu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
+    %b = plan.alloc : memref<16xf32>
+    plan.call @selu(%a) into(%b) : (memref<16xf32>) into(memref<16xf32>)
+    %c = plan.alloc : memref<16xf32>
+    plan.call @selu(%b) into(%c) : (memref<16xf32>) into(memref<16xf32>)
+    plan.yield
+  } {
+    %d = plan.alloc : memref<16xf32>
+    plan.call @selu(%x) into(%d) : (memref<16xf32>) into(memref<16xf32>)
+    plan.yield
+  }
+  %e = plan.alloc : memref<48xf32>
+  plan.call @fill() into(%e) : () into(memref<48xf32>)
+  func.return
+}
+// CHECK-LABEL: @parallel
+// CHECK-NEXT: plan.arena : memref<192xi8>
+// CHECK: %a = plan.view %arena[0]
+// CHECK: %b = plan.view %arena[64]
+// CHECK: %c = plan.view %arena[0]
+// CHECK: %d = plan.view %arena[128]
+// CHECK: %e = plan.view %arena[0]
+
+// -----
+
+// What both need from outside lives as long as they run.
+func.func @outside(%x: memref<16xf32>) {
+  %a = plan.alloc : memref<16xf32>
+  plan.call @selu(%x) into(%a) : (memref<16xf32>) into(memref<16xf32>)
+  %b = plan.alloc : memref<16xf32>
+  plan.parallel {
+    plan.call @relu(%a) into(%b) : (memref<16xf32>) into(memref<16xf32>)
+    plan.yield
+  } {
+    %c = plan.alloc : memref<16xf32>
+    plan.call @relu(%a) into(%c) : (memref<16xf32>) into(memref<16xf32>)
+    plan.yield
+  }
+  func.return
+}
+// CHECK-LABEL: @outside
+// CHECK-NEXT: plan.arena : memref<192xi8>
+// CHECK: %a = plan.view %arena[0]
+// CHECK: %b = plan.view %arena[64]
+// CHECK: %c = plan.view %arena[128]

@@ -17,9 +17,19 @@ from pyflame_rt.universe import PFRT_UNIVERSE
 
 OTHERWISE = {
     "convert-pfrt-to-plan": "lowers: every plan that is run has been through it",
+    "convert-pfrt-to-wse": "lowers: the tests of the wafer compare what it makes with NumPy",
+    "convert-plan-to-native": "is not for pfrt: tests/backends/native compares what it makes of plans",
+    "convert-wse-to-csl": "is not for pfrt: prints programs for the wafer",
     "pfrt-extract": "cuts a part out: it is not meant to give the same results",
     "pfrt-specialize-shapes": "needs the shapes: plans for one feed have been through it",
+    "pfrt-tune": "needs a file of times: tests/test_tuning.py runs every choice",
     "plan-allocate": "is not for pfrt: every plan for one feed has been through it",
+    "plan-split": "is not for pfrt: tests/backends/test_threads.py compares what it makes of plans",
+    "wse-lower-tiles": "lowers what wse-route leaves to a program for the wafer",
+    "wse-place": "needs a machine and a grid: the tests of the wafer run it",
+    "wse-prepare": "is the first step of the wafer's lowering, whose tests compare results",
+    "wse-route": "goes on from wse-place",
+    "wse-verify": "is for programs for the wafer, and changes nothing",
 }
 """Passes that are not run alone, and why."""
 

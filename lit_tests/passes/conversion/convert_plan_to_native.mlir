@@ -1,0 +1,51 @@
+// RUN: pfrt-opt %s -p 'convert-plan-to-native{cpu=avx512 worth=0}' --split-input-file | filecheck %s
+
+// A product with constant weights is compiled, by a tile that fills the registers.
+func.func @constant(%x: memref<8x40xf32>) -> memref<8x33xf32> {
+  %w = plan.constant {value = dense<0.5> : tensor<40x33xf32>} : memref<40x33xf32>
+  %y = plan.new : memref<8x33xf32>
+  plan.call @matmul(%x, %w) into(%y) : (memref<8x40xf32>, memref<40x33xf32>) into(memref<8x33xf32>)
+  func.return %y : memref<8x33xf32>
+}
+// CHECK-LABEL: @constant
+// CHECK: plan.call @matmul(%x, %w) into(%y) {plan.schedule = {cpu = "avx512", lanes = 16 : i64, rows = 12 : i64, vectors = 2 : i64
+
+// -----
+
+// A part of constant weights is constant too.
+func.func @part(%x: memref<8x40xf32>) -> memref<8x32xf32> {
+  %w = plan.constant {value = dense<0.5> : tensor<40x64xf32>} : memref<40x64xf32>
+  %p = plan.part %w[0, 32] : memref<40x64xf32> -> memref<40x32xf32>
+  %y = plan.new : memref<8x32xf32>
+  plan.call @matmul(%x, %p) into(%y) : (memref<8x40xf32>, memref<40x32xf32>) into(memref<8x32xf32>)
+  func.return %y : memref<8x32xf32>
+}
+// CHECK-LABEL: @part
+// CHECK: plan.schedule
+
+// -----
+
+// What is known at run time only, holds something else, or is computed otherwise, stays as it is.
+func.func @others(%x: memref<8x8xf32>, %d: memref<8x8xf64>) -> (memref<8x8xf32>, memref<8x8xf64>) {
+  %w = plan.constant {value = dense<0.5> : tensor<8x8xf64>} : memref<8x8xf64>
+  %y = plan.new : memref<8x8xf32>
+  plan.call @matmul(%x, %x) into(%y) : (memref<8x8xf32>, memref<8x8xf32>) into(memref<8x8xf32>)
+  plan.call @relu(%x) into(%y) : (memref<8x8xf32>) into(memref<8x8xf32>)
+  %z = plan.new : memref<8x8xf64>
+  plan.call @matmul(%d, %w) into(%z) : (memref<8x8xf64>, memref<8x8xf64>) into(memref<8x8xf64>)
+  func.return %y, %z : memref<8x8xf32>, memref<8x8xf64>
+}
+// CHECK-LABEL: @others
+// CHECK-NOT: plan.schedule
+
+// -----
+
+// A schedule that is there is kept.
+func.func @chosen(%x: memref<8x40xf32>) -> memref<8x33xf32> {
+  %w = plan.constant {value = dense<0.5> : tensor<40x33xf32>} : memref<40x33xf32>
+  %y = plan.new : memref<8x33xf32>
+  plan.call @gemm(%x, %w) into(%y) {plan.schedule = {cpu = "generic"}} : (memref<8x40xf32>, memref<40x33xf32>) into(memref<8x33xf32>)
+  func.return %y : memref<8x33xf32>
+}
+// CHECK-LABEL: @chosen
+// CHECK: plan.schedule = {cpu = "generic"}
