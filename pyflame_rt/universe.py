@@ -26,9 +26,12 @@ _DIALECTS = {
     "check": "pyflame_rt.dialects.check:get_check",
     "pfrt": "pyflame_rt.dialects.pfrt:get_pfrt",
     "plan": "pyflame_rt.dialects.plan:get_plan",
+    "wse": "pyflame_rt.dialects.wse:get_wse",
 }
 _PASSES = {
+    "convert-plan-to-native": "pyflame_rt.passes.conversion.convert_plan_to_native:ConvertPlanToNativePass",
     "convert-pfrt-to-plan": "pyflame_rt.passes.conversion.convert_pfrt_to_plan:ConvertPfrtToPlanPass",
+    "convert-pfrt-to-wse": "pyflame_rt.passes.wse.convert_pfrt_to_wse:ConvertPfrtToWsePass",
     "pfrt-canonicalize": "pyflame_rt.passes.cleanup.pfrt_canonicalize:PfrtCanonicalizePass",
     "pfrt-dce": "pyflame_rt.passes.cleanup.pfrt_dce:PfrtDcePass",
     "pfrt-extract": "pyflame_rt.passes.cleanup.pfrt_extract:PfrtExtractPass",
@@ -74,12 +77,22 @@ _PASSES = {
     "pfrt-specialize-shapes": (
         "pyflame_rt.passes.cleanup.pfrt_specialize_shapes:PfrtSpecializeShapesPass"
     ),
+    "pfrt-tune": "pyflame_rt.passes.tuning.pfrt_tune:PfrtTunePass",
+    "pfrt-widen-floats": "pyflame_rt.passes.conversion.pfrt_widen_floats:PfrtWidenFloatsPass",
     "plan-allocate": "pyflame_rt.passes.conversion.plan_allocate:PlanAllocatePass",
+    "convert-wse-to-csl": "pyflame_rt.passes.wse.convert_wse_to_csl:ConvertWseToCslPass",
+    "wse-lower-tiles": "pyflame_rt.passes.wse.wse_lower_tiles:WseLowerTilesPass",
+    "wse-place": "pyflame_rt.passes.wse.wse_place:WsePlacePass",
+    "wse-prepare": "pyflame_rt.passes.wse.wse_prepare:WsePreparePass",
+    "wse-route": "pyflame_rt.passes.wse.wse_route:WseRoutePass",
+    "wse-verify": "pyflame_rt.passes.wse.wse_verify:WseVerifyPass",
+    "plan-split": "pyflame_rt.passes.conversion.plan_split:PlanSplitPass",
 }
 _TARGETS = {
     "dot": "pyflame_rt.dot:DotTarget",
     "onnx": "pyflame_rt.binary_targets:OnnxTarget",
     "pfm": "pyflame_rt.binary_targets:PfmTarget",
+    "wse-csl": "pyflame_rt.wse_csl:WseCslTarget",
 }
 
 

@@ -58,13 +58,18 @@ NAMES = (
 UNLISTED = ("names", "operandSegmentSizes", "resultSegmentSizes")
 """Properties that every op has, or that only IRDL needs."""
 TYPE_NAMES = {
+    "ArrayOfConstraint": "list",
     "DenseArrayBase": "list of i64",
     "DenseIntOrFPElementsAttr": "dense values",
     "FloatAttr": "f32",
     "IntegerAttr": "i64",
     "MemRefType": "buffer",
     "StringAttr": "string",
+    "SymbolNameConstraint": "name",
+    "SymbolRefAttr": "symbol",
     "TensorType": "tensor",
+    "TypeAttribute": "type",
+    "UnitAttr": "flag",
     "UnrankedMemRefType": "unranked buffer",
     "UnrankedTensorType": "unranked tensor",
 }
@@ -270,7 +275,7 @@ def constraint_text(constraint: AttrConstraint | RangeConstraint) -> str:
         ):
             return constraint_text(inner)
         case _:
-            return type(constraint).__name__
+            return TYPE_NAMES.get(type(constraint).__name__, type(constraint).__name__)
 
 
 def default_value(declared: object) -> str:

@@ -29,6 +29,7 @@ from pyflame_rt import (
     timing,
 )
 from pyflame_rt.backends.registry import BackendRegistry, get_backend
+from pyflame_rt.backends.wse.sim.faults import SimulationError
 from pyflame_rt.bisection import bisect
 from pyflame_rt.comparison import Difference, Tolerance, compare_all, worst
 from pyflame_rt.compiler import Program, TensorSpec
@@ -41,7 +42,8 @@ from pyflame_rt.errors import (
 )
 from pyflame_rt.failures import Check
 from pyflame_rt.reduction import reduce
-from pyflame_rt.tools import onnxruntime_values
+from pyflame_rt.system import inspect_system
+from pyflame_rt.tools import onnxruntime_values, wse_model, wse_run
 from pyflame_rt.tools.command import (
     FAILURE,
     PLUGIN_HELP,
@@ -61,6 +63,7 @@ _PROFILED_RUNS = 5
 _SHOWN_LAYERS = 5
 _SHOWN_TEXTS = 3
 _SHOWN_TEXT = 30
+_F16_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,30 @@ class Options:
     reduce: str | None
     inspect: bool
     bench: int | None
+    tune: bool
     profile: str | None
     json: bool
+    device: str | None
+    launch: tuple[str, ...]
+    set_const: tuple[str, ...]
+    stats: bool
+    critical_path: bool
+    report: tuple[str, ...]
+    grid: str | None
+    dtype: str | None
+    explain: bool
 
     @property
     def tolerance(self) -> Tolerance:
-        """Of every comparison."""
+        """Of every comparison. What the wafer computes in f16 is compared as such."""
+        if self.dtype == "f16" and (self.rtol, self.atol) == (Tolerance.rtol, Tolerance.atol):
+            return Tolerance(_F16_TOLERANCE, _F16_TOLERANCE)
         return Tolerance(self.rtol, self.atol)
+
+    @property
+    def target(self) -> str:
+        """The backend: the device, if one is given."""
+        return self.device or self.backend
 
     @property
     def dims(self) -> dict[str, int]:
@@ -147,7 +167,7 @@ def _known(context: click.Context, parameter: click.Parameter, backend: str) -> 
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("model", type=click.Path())
+@click.argument("model", type=click.Path(), default="")
 @click.option("-i", "--input", metavar="NAME=FILE", multiple=True, help="An input: .npy or .pb.")
 @click.option("--inputs", metavar="FILE.npz", help="Inputs by name.")
 @click.option("--test-data", metavar="DIR", help="ONNX test data: input_*.pb, output_*.pb.")
@@ -158,14 +178,18 @@ def _known(context: click.Context, parameter: click.Parameter, backend: str) -> 
 @click.option("--expect", metavar="FILE.npz|DIR", help="Outputs to compare with.")
 @click.option("--rtol", type=click.FloatRange(0), default=Tolerance.rtol, show_default=True)
 @click.option("--atol", type=click.FloatRange(0), default=Tolerance.atol, show_default=True)
-@click.option("--compare", type=click.Choice(["onnxruntime", "reference"]),
+@click.option("--compare", type=click.Choice(["onnxruntime", "reference", "numpy"]),
               help="Run that as well, and compare.")  # fmt: skip
 @click.option("--per-layer", is_flag=True, help="With --compare: every value by its name.")
 @click.option("--bisect-passes", is_flag=True,
               help="Find the pass after which outputs differ from the reference backend's.")  # fmt: skip
 @click.option("--reduce", metavar="OUT.mlir",
               help="Shrink a model whose outputs differ from the reference backend's.")  # fmt: skip
-@click.option("--inspect", is_flag=True, help="Describe the model; run nothing.")
+@click.option(
+    "--inspect", is_flag=True, help="Describe the model, without one the system; run nothing."
+)
+@click.option("--tune", is_flag=True,
+              help="Measure which algorithm of each op is fastest here; kept in a file.")  # fmt: skip
 @click.option("--bench", type=click.IntRange(1), is_flag=False, flag_value=_BENCH_RUNS,
               metavar="[N]", help=f"Time N runs ({_BENCH_RUNS}).")  # fmt: skip
 @click.option("--profile", metavar="FILE.json",
@@ -178,6 +202,19 @@ def _known(context: click.Context, parameter: click.Parameter, backend: str) -> 
 @click.option("--opt-level", type=click.IntRange(0, 3), help="Optimization level.")
 @click.option("--dynamic", is_flag=True, help="Keep dynamic dimensions when compiling.")
 @click.option("--weights", metavar="FILE", help="Weights side file for IR.")
+@click.option("--device", type=click.Choice(wse_run.DEVICES),
+              help="Run on a simulated wafer, also a wse program.")  # fmt: skip
+@click.option("--grid", metavar="COLUMNSxROWS", help="... of so many elements: 8x8.")
+@click.option("--dtype", type=click.Choice(["f32", "f16"]), help="... what it computes in.")
+@click.option("--explain", is_flag=True,
+              help="... predicted, least and simulated cycles of each layer.")  # fmt: skip
+@click.option("--launch", metavar="NAME", multiple=True, help="... a function of a program to run.")
+@click.option("--set-const", metavar="NAME=VALUE", multiple=True,
+              help="... a constant of the machine.")  # fmt: skip
+@click.option("--stats", is_flag=True, help="... where the cycles went.")
+@click.option("--critical-path", is_flag=True, help="... and what the run waited for.")
+@click.option("--report", metavar="FILE", multiple=True,
+              help="... write .txt, .json, .trace.json, .html or .png.")  # fmt: skip
 @click.version_option(__version__, message=f"{PROGRAM} %(version)s")
 @click.pass_context
 def command(context: click.Context, **values: Any) -> int:
@@ -211,12 +248,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: Options) -> int:
     _check(options)
     report = Report(options.json)
+    if options.inspect and not options.model:
+        system = inspect_system()
+        report.add("system", system.as_json(), *system.lines())
+        return report.finish()
     if options.inspect:
         found = inspection.inspect(options.model, options.dims, options.weights)
         report.add("inspection", found.as_json(), *found.lines())
         return report.finish()
     with stage(PROGRAM, f"loading {options.model}"):
         program = compiler.load(options.model, weights=options.weights)
+    if wse_run.is_program(program.module):
+        return wse_run.run(options, report, program.module, PROGRAM)
+    wse_model.check(options)
     tests = model_runs.argumentless_functions(program.module)
     if tests:
         return _run_tests(program, tests, options, report)
@@ -232,11 +276,22 @@ def _run(options: Options) -> int:
         _find_fault(options, report, program, pipeline, named)
         return report.finish()
     try:
+        level = 2 if options.opt_level is None else options.opt_level
+        source, steps = program, pipeline
+        if options.tune:
+            with stage(PROGRAM, "tuning"):
+                (source, tuning), steps = model_runs.tuned(program, pipeline, level), ""
+            report.add("tuning", tuning.as_json(), *tuning.lines())
         with stage(PROGRAM, "compiling"):
-            level = 2 if options.opt_level is None else options.opt_level
-            model = model_runs.compile_program(program, options.backend, pipeline, level)
+            if options.device is not None:
+                model = wse_model.compiled(options, report, source, steps, level)
+            else:
+                model = model_runs.compile_program(source, options.backend, steps, level)
         with stage(PROGRAM, "running"):
             results = model.run(feed)
+    except SimulationError as error:
+        wse_model.run_failed(error)
+        raise
     except (PassFailed, BackendError) as error:
         raise _with_guesses(error, options, inputs) from error
     values = {spec.name: array for spec, array in zip(outputs, results, strict=True)}
@@ -244,13 +299,15 @@ def _run(options: Options) -> int:
         array_files.write_arrays(options.output, values)
     lines = [_summary(spec, values[spec.name]) for spec in outputs]
     report.add("outputs", [_shape_of(s, values[s.name]) for s in outputs], *lines)
+    if options.device is not None:
+        wse_model.tell(options, report, model)
     _expect(options, report, outputs, values)
     _compare(options, report, program, pipeline, named, values)
     if options.bench is not None:
         runs = options.bench
         with stage(PROGRAM, f"timing {runs} runs"):
             times = timing.measure(lambda: model.run(feed), runs)
-        report.add("bench", times.as_json(), f"{options.backend}: {times}")
+        report.add("bench", times.as_json(), f"{options.target}: {times}")
     if options.profile is not None:
         with stage(PROGRAM, f"tracing {_PROFILED_RUNS} runs"):
             profile = model_runs.profiled(model, feed, _PROFILED_RUNS)
@@ -273,6 +330,10 @@ def _with_guesses(
 
 
 def _check(options: Options) -> None:
+    if not options.model and not options.inspect:
+        raise UsageError("Missing argument 'MODEL'.", hint=f"{PROGRAM} --help explains the options")
+    if options.tune and options.target != "numpy":
+        raise UsageError("--tune goes with the numpy backend")
     if options.per_layer and options.compare is None:
         raise UsageError("--per-layer goes with --compare")
     finder = "--bisect-passes" if options.bisect_passes else "--reduce"
@@ -289,7 +350,7 @@ def _check(options: Options) -> None:
 
 
 def _run_tests(program: Program, tests: Sequence[str], options: Options, report: Report) -> int:
-    outcomes = model_runs.run_tests(program, tests, options.backend, options.pipeline)
+    outcomes = model_runs.run_tests(program, tests, options.target, options.pipeline)
     for name, why in outcomes.items():
         report.good &= why is None
         report.add(f"@{name}", why or "passed", f"@{name}: {why or 'passed'}")
@@ -351,7 +412,7 @@ def _pipeline(
     level = options.opt_level
     if level is None:
         # The reference backend is the meaning of the model as it stands.
-        target = get_backend(options.backend)
+        target = get_backend(options.target)
         level = 0 if options.backend == "reference" else compiler.most_optimized(target, 2)
     specialize = not options.dynamic and options.backend != "reference"
     return model_runs.pipeline_for(specs, feed, level, specialize=specialize)
@@ -416,6 +477,8 @@ def _compare(
     with stage(PROGRAM, f"running {options.compare}"):
         if options.compare == "onnxruntime":
             expected = onnxruntime_values.run(options.model, inputs, layers=options.per_layer)
+        elif options.compare == "numpy" and not options.per_layer:
+            expected = model_runs.backend_values(program, "numpy", pipeline, inputs)
         else:
             expected = model_runs.reference_values(program, "", inputs, layers=options.per_layer)
     if options.per_layer:

@@ -9,7 +9,7 @@ computed from such data. All times are cycles; published clocks disagree.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,16 +93,35 @@ class Machine:
         values: dict[str, object] = {}
         for setting in settings:
             name, equals, text = setting.partition("=")
-            if not equals or name == "name" or name not in _NAMES:
+            if not equals or name not in CONSTANTS:
                 raise ValidationError(
                     f"{setting!r} does not set a constant of the machine",
-                    hint=f"write NAME=VALUE; names: {', '.join(sorted(_NAMES - {'name'}))}",
+                    hint=f"write NAME=VALUE; names: {', '.join(CONSTANTS)}",
                 )
             values[name] = _parsed(name, text, getattr(self, name))
         return dataclasses.replace(self, **values)  # pyright: ignore[reportArgumentType]
 
+    def with_constants(self, values: Mapping[str, int | Sequence[int]]) -> Machine:
+        """The machine with constants replaced: `with_constants({"hop": 2, "input_depths": [8] * 8})`.
 
-_NAMES: Final = frozenset(field.name for field in dataclasses.fields(Machine))
+        Raises ValidationError for a name that is no constant or a value that it cannot have.
+        """
+        texts: list[str] = []
+        for name, value in values.items():
+            if name not in CONSTANTS:
+                raise ValidationError(
+                    f"the machine has no constant {name!r}", hint=f"names: {', '.join(CONSTANTS)}"
+                )
+            # A flag is a number, too: True is 1.
+            numbers = value if isinstance(value, Sequence) else [value]
+            texts.append(f"{name}={':'.join(str(+number) for number in numbers)}")
+        return self.override(texts)
+
+
+# What `override` and `with_constants` may set.
+CONSTANTS: Final = tuple(
+    sorted(field.name for field in dataclasses.fields(Machine) if field.name != "name")
+)
 # Constants that may be zero.
 _MAY_BE_ZERO: Final = frozenset(
     ("fabric_dispatch", "execute", "memory_dispatch", "vector_issue", "data_task", "local_task")
@@ -120,15 +139,14 @@ def _parsed(name: str, text: str, old: object) -> object:
     except ValueError:
         raise ValidationError(f"{text!r} is not a value of the machine's {name}") from None
     least = -1 if isinstance(old, tuple) else 0 if name in _MAY_BE_ZERO else 1
+    most = 500_000_000 if name == "cycle_limit" else 100_000
     wrong_count = isinstance(old, tuple) and len(numbers) != 8
-    if (
-        wrong_count
-        or min(numbers) < least
-        or max(numbers) > (500_000_000 if name == "cycle_limit" else 100_000)
-    ):
+    if wrong_count or min(numbers) < least or max(numbers) > most:
         raise ValidationError(
             f"{text!r} is out of range for the machine's {name}",
-            hint="queue depths are eight numbers" if wrong_count else f"at least {least}",
+            hint="queue depths are eight numbers"
+            if wrong_count
+            else f"at least {least}, at most {most}",
         )
     return numbers if isinstance(old, tuple) else numbers[0]
 

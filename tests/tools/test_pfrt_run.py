@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,15 @@ def arrays(tmp_path: Path) -> Path:
     np.save(tmp_path / "x.npy", X)
     (tmp_path / "z.pb").write_bytes(numpy_helper.from_array(Z).SerializeToString())
     return tmp_path
+
+
+POINTWISE = """
+func.func @main(%x: tensor<1x4x6x6xf32>) -> tensor<1x2x6x6xf32> {
+  %w = pfrt.constant dense<1.0> : tensor<2x4x1x1xf32>
+  %y = pfrt.conv %x, %w : (tensor<1x4x6x6xf32>, tensor<2x4x1x1xf32>) -> tensor<1x2x6x6xf32>
+  func.return %y : tensor<1x2x6x6xf32>
+}
+"""
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
@@ -190,6 +200,28 @@ def test_inspection_lists_every_unsupported_operator(tmp_path, capsys):
     assert "2 nodes have an unsupported operator" in message
 
 
+def test_inspection_without_a_model_describes_the_system(capsys):
+    found = report(capsys, "--inspect")["system"]
+    assert found["numpy"] == np.__version__
+    assert found["blas_pinned"] == ("OPENBLAS_CORETYPE" in os.environ)
+    assert "numpy" in found["backends"]
+    code, out = run(capsys, "--inspect")
+    assert code == 0 and f"kernel {found['blas_kernel']}" in out
+    code, message = error(capsys)
+    assert code == 2 and "Missing argument 'MODEL'" in message
+
+
+def test_tuning_is_reported(capsys, monkeypatch, tmp_path):
+    """What the second run finds in the user's cache is not measured again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "m.mlir").write_text(POINTWISE)
+    for measured in (1, 0):
+        found = report(capsys, tmp_path / "m.mlir", "--tune")["tuning"]
+        assert (found["choices"], found["measured"]) == (1, measured)
+    code, out = run(capsys, tmp_path / "m.mlir", "--tune", "--compare", "reference")
+    assert code == 0 and "tuning: " in out
+
+
 def test_timings_are_reported(model, capsys):
     times = report(capsys, model, "--bench", 5)["bench"]
     assert times["runs"] == 5
@@ -225,6 +257,7 @@ def test_a_pipeline_may_lower_by_itself(model, arrays, capsys):
         (["--pipeline", "nope"], 'unknown pass "nope"'),
         (["--pipeline", "cse", "--opt-level", "1"], "exclude each other"),
         (["--rtol", "-1"], "Invalid value for '--rtol'"),
+        (["--tune", "--backend", "reference"], "--tune goes with the numpy backend"),
     ],
 )
 def test_bad_input_and_command_lines_exit_with_2(

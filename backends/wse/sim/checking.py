@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyflame_rt.backends.wse.machine import Machine
 from pyflame_rt.backends.wse.sim import image as im
@@ -39,7 +40,7 @@ def check(image: im.Image, machine: Machine) -> None:
     for name, rows in (("routes", image.routes), ("placements", image.placements)):
         if rows.size and not (rows[:, 0].min() >= 0 and rows[:, 0].max() < count):
             _wrong("image", f"{name} name a PE outside the fabric")
-    if len(np.unique(image.placements[:, 0])) != len(image.placements):
+    if not _distinct(image.placements[:, 0]):
         _wrong("image", "two programs are placed on one PE")
     _check_routes(image, machine)
     for program in image.programs:
@@ -54,7 +55,40 @@ def _check_machine(machine: Machine) -> None:
         _wrong(f"machine {machine.name}", f"cycle_limit is more than {MAX_CYCLES}")
 
 
+def _distinct(numbers: NDArray[np.integer[Any]]) -> bool:
+    return bool(np.all(np.diff(np.sort(numbers)) != 0))
+
+
+def _all_among(numbers: NDArray[np.integer[Any]], known: NDArray[np.integer[Any]]) -> bool:
+    if not len(known):
+        return not len(numbers)
+    known = np.sort(known)
+    return bool(np.all(known[np.searchsorted(known, numbers) % len(known)] == numbers))
+
+
+def _routes_are_right(image: im.Image, machine: Machine) -> bool:
+    """All at once, as a whole wafer needs it; what is wrong is found row by row."""
+    rows = image.routes.astype(np.int64)
+    colour, positions = rows[:, im.ROUTE_COLOUR], rows[:, im.ROUTE_POSITIONS]
+    masks = rows[:, im.ROUTE_RX : im.ROUTE_RX + 8]
+    initial, modes = rows[:, im.ROUTE_INITIAL], rows[:, [im.ROUTE_FILTER, im.ROUTE_POP]]
+    swaps = rows[:, [im.ROUTE_SWAP_X, im.ROUTE_SWAP_Y]]
+    used = np.arange(4) < positions[:, None]
+    one = (masks[:, :4] & (masks[:, :4] - 1)) == 0
+    return bool(
+        np.all((colour >= 0) & (colour < im.COLOURS))
+        and _distinct(rows[:, im.ROUTE_PE] * im.COLOURS + colour)
+        and np.all((positions >= 1) & (positions <= 4) & (initial >= 0) & (initial < positions))
+        and np.all((masks >= 0) & (masks < 32))
+        and (machine.several_receive or np.all(one | ~used))
+        and np.all((modes >= 0) & (modes <= 2))
+        and np.all((swaps >= -1) & (swaps < im.COLOURS))
+    )
+
+
 def _check_routes(image: im.Image, machine: Machine) -> None:
+    if _routes_are_right(image, machine):
+        return
     seen: set[tuple[int, int]] = set()
     for row in image.routes.tolist():
         pe, colour = row[im.ROUTE_PE], row[im.ROUTE_COLOUR]
@@ -90,6 +124,11 @@ def _check_program(program: im.Program, machine: Machine, strings: int) -> None:
         _wrong(
             where, f"needs {program.memory_bytes} bytes of the PE's {machine.sram_bytes}: {table}"
         )
+    if len(program.data) > program.memory_bytes:
+        _wrong(where, f"has {len(program.data)} bytes of data in {program.memory_bytes} of memory")
+    for name, symbol in program.symbols.items():
+        if not 0 <= symbol.address <= symbol.address + symbol.size <= program.memory_bytes:
+            _wrong(where, f"array {name!r} is outside the program's memory")
     if len(program.tasks) > im.MAX_TASKS:
         _wrong(where, f"has {len(program.tasks)} tasks of at most {im.MAX_TASKS}")
     rows = len(program.code)
@@ -183,17 +222,50 @@ def _check_vector(program: im.Program, column: dict[str, int], where: str) -> No
         _wrong(where, f"@{name} has no source")
 
 
+def _queues_are_right(image: im.Image, machine: Machine) -> bool:
+    """All at once; programs are placed on PEs of the fabric, each on one that exists."""
+    rows = image.queues.astype(np.int64)
+    pe, way, queue, colour = rows.T
+    if not np.all((way >= 0) & (way <= 1) & (queue >= 0) & (queue < 8)):
+        return False
+    depths = np.array([machine.input_depths, machine.output_depths])
+    routes = image.routes[:, :2].astype(np.int64)
+    colours = (pe * im.COLOURS + colour)[(colour >= 0) & (colour < im.COLOURS)]
+    receiving = (pe * im.COLOURS + colour)[way == im.INPUT]
+    return bool(
+        len(colours) == len(rows)
+        and np.all(depths[way, queue] >= 0)
+        and _all_among(pe, image.placements[:, 0])
+        and _all_among(colours, routes[:, 0] * im.COLOURS + routes[:, 1])
+        and _distinct((pe * 2 + way) * 8 + queue)
+        and _distinct(receiving)
+    )
+
+
 def _check_queues(image: im.Image, machine: Machine) -> None:
     programs: dict[int, int] = dict(image.placements.tolist())
     for pe, program in programs.items():
         if not 0 <= program < len(image.programs):
             _wrong(at(image, pe), f"program {program} does not exist")
+    if not _queues_are_right(image, machine):
+        _find_wrong_queue(image, machine, programs)
+    for pe, number, _ in image.registers.tolist():
+        if pe not in programs or not 0 <= number < im.REGISTERS:
+            _wrong(f"register {number} at {at(image, pe)}", "there is no such register")
+    for patch in image.patches:
+        number = programs.get(patch.pe, -1)
+        bytes_there = image.programs[number].memory_bytes if number >= 0 else -1
+        if not 0 <= patch.address <= patch.address + len(patch.data) <= bytes_there:
+            _wrong(f"initial data at {at(image, patch.pe)}", "is outside the program's memory")
+
+
+def _find_wrong_queue(image: im.Image, machine: Machine, programs: dict[int, int]) -> None:
     routed = {(pe, colour) for pe, colour in image.routes[:, :2].tolist()}
     seen: set[tuple[int, ...]] = set()
     for pe, way, queue, colour in image.queues.tolist():
         where = f"{'output' if way else 'input'} queue {queue} at {at(image, pe)}"
         depths = machine.output_depths if way else machine.input_depths
-        if not 0 <= queue < 8 or depths[queue] < 0:
+        if way not in (im.INPUT, im.OUTPUT) or not 0 <= queue < 8 or depths[queue] < 0:
             _wrong(where, f"{machine.name} has no such queue")
         if pe not in programs:
             _wrong(where, "no program is placed on the PE")
@@ -204,14 +276,6 @@ def _check_queues(image: im.Image, machine: Machine) -> None:
         if way == im.INPUT and (pe, colour) in seen:
             _wrong(where, f"another input queue has colour {colour}")
         seen |= {(pe, way, queue)} | ({(pe, colour)} if way == im.INPUT else set())
-    for pe, number, _ in image.registers.tolist():
-        if pe not in programs or not 0 <= number < im.REGISTERS:
-            _wrong(f"register {number} at {at(image, pe)}", "there is no such register")
-    for patch in image.patches:
-        number = programs.get(patch.pe, -1)
-        bytes_there = image.programs[number].memory_bytes if number >= 0 else -1
-        if not 0 <= patch.address <= patch.address + len(patch.data) <= bytes_there:
-            _wrong(f"initial data at {at(image, patch.pe)}", "is outside the program's memory")
 
 
 def at(image: im.Image, pe: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyflame_rt.backends.wse.sim.layout import (
+    AHEAD,
     ERROR,
     HALTED,
     IDLE,
@@ -38,6 +39,8 @@ from pyflame_rt.backends.wse.sim.layout import (
     P_STATE,
     P_THREADS,
     P_TURN,
+    PATH_DOWN,
+    PENDING,
     PROGRESS,
     Q_HEAD,
     Q_MASK,
@@ -55,11 +58,29 @@ from pyflame_rt.backends.wse.sim.layout import (
     RUNNING,
     SKIP,
     SKIPPED,
+    SOON,
     THREADS,
+    TRACE_LEVEL,
+    WHEEL,
+    WHEEL_GROUPS,
+    WHEEL_WORDS,
 )  # fmt: skip
-from pyflame_rt.backends.wse.sim.router import event, put, router
+from pyflame_rt.backends.wse.sim.numbers import wrap32
+from pyflame_rt.backends.wse.sim.router import event, put, router, trace
 from pyflame_rt.backends.wse.sim.scalar import issue
 from pyflame_rt.backends.wse.sim.vector import step_op
+from pyflame_rt.backends.wse.sim.waking import (
+    clear,
+    expect,
+    lowest,
+    unfold,
+    upcoming,
+    wake,
+    wake_all,
+)
+
+# How long a busy fabric is run, at most, without looking which of its nodes wait.
+BUSY_CYCLES = 64
 
 
 def ramp_down(S: Any, p: int, now: int) -> None:
@@ -82,6 +103,8 @@ def ramp_down(S: Any, p: int, now: int) -> None:
         if S[ramp + RQ_TAIL] - S[ramp + RQ_HEAD] >= S[K_DEPTH] + S[K_DOWN] - 1:
             continue
         put(S, r, 4, S[place], (now + S[K_DOWN] - 1) * 4 + (tag & 3))
+        if S[TRACE_LEVEL] >= 3:
+            trace(S, PATH_DOWN, now, p, queue, r)
         S[queue + Q_HEAD] = head + 1
         left = S[p + P_OUT_WORDS] - 1
         S[p + P_OUT_WORDS] = left
@@ -89,14 +112,6 @@ def ramp_down(S: Any, p: int, now: int) -> None:
         S[p + P_OUT_TURN] = number if S[queue + Q_TAIL] - head - 1 == left else number + 1
         S[PROGRESS] = 1
         return
-
-
-def lowest(threads: int) -> int:
-    """The first thread of a set."""
-    thread = 0
-    while threads >> thread & 1 == 0:
-        thread += 1
-    return thread
 
 
 def step_shared(S: Any, F: Any, H: Any, p: int, now: int) -> int:
@@ -138,10 +153,11 @@ def element_step(S: Any, F: Any, H: Any, p: int, now: int) -> None:
     if S[p + P_OUT_WORDS] > 0:
         ramp_down(S, p, now)
     moved = 0
+    # A synchronous op that ends now has still had this cycle.
+    before = S[p + P_STATE] * 1
     if S[p + P_THREADS]:
         # In the order of the machine: the op in flight moves, else a thread issues.
         moved = step_thread(S, F, H, p, now)
-    before = S[p + P_STATE] * 1
     if before == IN_VECTOR:
         reason = S[p + P_OPS + O_REASON] * 1
     elif before == HALTED:
@@ -171,46 +187,111 @@ def element_step(S: Any, F: Any, H: Any, p: int, now: int) -> None:
         account(S, p, reason, now)
 
 
+def visit(S: Any, F: Any, H: Any, node: int, now: int) -> None:
+    """One node in one cycle: its router, then its processing element."""
+    if S[node + N_WORDS] > 0:
+        router(S, node, now)
+    p = S[node + N_PE]
+    if p < 0:
+        return
+    working = (
+        S[p + P_THREADS]
+        | S[p + P_OUT_WORDS]
+        | S[p + P_IN_WORDS]
+        | (S[p + P_ACTIVE] & ~S[p + P_BLOCKED])
+    )
+    if working != 0 or S[p + P_STATE] == RUNNING:
+        element_step(S, F, H, p, now)
+    elif S[p + P_REASON] != REASON_IDLE and S[p + P_STATE] != IN_VECTOR:
+        account(S, p, REASON_IDLE, now)
+
+
+def visit_all(S: Any, F: Any, H: Any, now: int) -> None:
+    """One cycle of every node."""
+    node = S[NODES] * 1
+    end = node + S[NODE_COUNT] * NODE_FIELDS
+    S[PROGRESS] = 0
+    S[NEXT] = NEVER
+    while node < end:
+        visit(S, F, H, node, now)
+        node += NODE_FIELDS
+
+
+def visit_marked(S: Any, F: Any, H: Any, now: int) -> int:
+    """One cycle of the nodes that are marked for it; how many did something."""
+    unfold(S, now)
+    moved = 0
+    base = S[WHEEL] + (now & 31) * S[WHEEL_WORDS]
+    S[SOON] = wrap32(S[SOON] & ~(1 << (now & 31)))
+    for group in range(S[WHEEL_GROUPS]):
+        words = S[base + group] & 0xFFFFFFFF
+        S[base + group] = 0
+        while words:
+            word = 32 * group + lowest(words)
+            words &= words - 1
+            place = base + S[WHEEL_GROUPS] + word
+            bits = S[place] & 0xFFFFFFFF
+            S[place] = 0
+            while bits:
+                node = S[NODES] + (32 * word + lowest(bits)) * NODE_FIELDS
+                bits &= bits - 1
+                S[PROGRESS] = 0
+                S[NEXT] = NEVER
+                visit(S, F, H, node, now)
+                if S[PROGRESS]:
+                    moved += 1
+                    wake(S, node, now + 1, now)
+                else:
+                    expect(S, node, S[NEXT] != NEVER)
+                    if S[NEXT] != NEVER:
+                        wake(S, node, S[NEXT], now)
+    return moved
+
+
 def run(S: Any, F: Any, H: Any, until: int) -> None:
     """Run cycles up to `until`, an error, or until nothing can ever move again (QUIET)."""
     now = S[NOW] * 1
-    first = S[NODES] * 1
-    end = first + S[NODE_COUNT] * NODE_FIELDS
     skip = S[SKIP] * 1
+    # Cycles to go in which most nodes have something to do: marks would only cost. The longer that has been so,
+    # the longer it is taken to last.
+    busy = 0
+    stretch = 1
     S[QUIET] = 0
+    S[AHEAD] = until if skip else 0
+    if skip:
+        wake_all(S, now)
     while now < until and S[ERROR] == 0:
-        S[PROGRESS] = 0
-        S[NEXT] = NEVER
-        node = first
-        while node < end:
-            if S[node + N_WORDS] > 0:
-                router(S, node, now)
-            p = S[node + N_PE]
-            if p >= 0:
-                working = (
-                    S[p + P_THREADS]
-                    | S[p + P_OUT_WORDS]
-                    | S[p + P_IN_WORDS]
-                    | (S[p + P_ACTIVE] & ~S[p + P_BLOCKED])
-                )
-                if working != 0 or S[p + P_STATE] == RUNNING:
-                    element_step(S, F, H, p, now)
-                elif S[p + P_REASON] != REASON_IDLE and S[p + P_STATE] != IN_VECTOR:
-                    S[p + P_CYCLES + S[p + P_REASON]] += now - S[p + P_SINCE]
-                    S[p + P_REASON] = REASON_IDLE
-                    S[p + P_SINCE] = now
-            node += NODE_FIELDS
-        now += 1
-        if S[PROGRESS] == 0:
-            if S[NEXT] == NEVER:
-                S[QUIET] = 1
-                now -= 1
+        if skip and busy == 0:
+            target = upcoming(S, now, until)
+            S[SKIPPED] += target - now
+            now = target
+            if now == until:
                 break
-            if skip:
-                target = min(S[NEXT], until)
-                if target > now:
-                    S[SKIPPED] += target - now
-                    now = target
+            moved = visit_marked(S, F, H, now)
+            if moved == 0 and S[PENDING] == 0:
+                S[QUIET] = 1
+                break
+            now += 1
+            if 2 * moved > S[NODE_COUNT]:
+                busy = stretch
+                stretch = min(2 * stretch, BUSY_CYCLES)
+                clear(S)
+            else:
+                stretch = 1
+            continue
+        visit_all(S, F, H, now)
+        if S[PROGRESS] == 0 and S[NEXT] == NEVER:
+            S[QUIET] = 1
+            break
+        now += 1
+        if skip:
+            busy -= 1
+            if S[PROGRESS] == 0:
+                busy = 0
+            if busy == 0:
+                wake_all(S, now)
+    if skip:
+        clear(S)
     S[NOW] = now
 
 

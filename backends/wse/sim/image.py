@@ -148,7 +148,7 @@ LOAD: Final = 8  # r a <- memory[r b + constant c] of type e; b = -1: no base re
 STORE: Final = 9  # memory[r b + constant c] <- r a, of type e
 JUMP: Final = 10  # to a
 BRANCH: Final = (
-    11  # to b if r a != 0 (c = 0) or r a == 0 (c = 1); d: declared cost when taken, or -1
+    11  # to b if r a != 0 (c = 0) or r a == 0 (c = 1); d: cost if taken, or -1; else the row's
 )
 CALL: Final = 12  # r b <- next program counter; to a
 RETURN: Final = 13  # to r a

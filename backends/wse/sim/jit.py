@@ -16,13 +16,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from pyflame_rt.backends.wse.sim import engine, layout, native, numbers, router, scalar, vector
+from pyflame_rt.backends.wse.sim import (
+    engine,
+    layout,
+    native,
+    numbers,
+    router,
+    scalar,
+    vector,
+    waking,
+)
 from pyflame_rt.errors import ValidationError
 
 Run = Callable[[Any, Any, Any, int], None]
 
 # In the order of their imports: a function's callees come before it.
-_MODULES: Final = (numbers, router, vector, scalar, engine)
+_MODULES: Final = (numbers, waking, router, vector, scalar, engine)
 
 # What every streaming word passes: calls would cost more than what they do.
 _INLINED: Final = frozenset(
@@ -42,7 +51,7 @@ _INLINED: Final = frozenset(
         "wrap16",
         "wrap32",
         "single_bits",
-        "lowest",
+        "mark",
         "router",
         "ramp_down",
         "step_thread",
@@ -108,7 +117,10 @@ def _compiled() -> Run:
                 if made is None:
                     last = function is engine.enter and folder is not None
                     inline = function.__name__ in _INLINED
-                    made = numba.njit(copy, cache=last, nogil=True, forceinline=inline)
+                    # Divisors are checked where they come from.
+                    made = numba.njit(
+                        copy, cache=last, nogil=True, forceinline=inline, error_model="numpy"
+                    )
                 names[function.__name__] = functions[function.__name__] = made
         return functions["enter"]  # pyright: ignore[reportReturnType]
     finally:

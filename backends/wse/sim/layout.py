@@ -30,6 +30,18 @@ PE_COUNT: Final = 19
 FUNCTIONS: Final = 20
 CODE_ROWS: Final = 21
 SKIPPED: Final = 22
+# The wheel of nodes to be visited (waking.py): whether marks are kept, slots with marks, nodes that wait for a
+# time, where it is, words of a slot, words of a slot's summary.
+WAKING: Final = 23
+SOON: Final = 24
+LATER: Final = 25
+PENDING: Final = 26
+WHEEL: Final = 27
+WHEEL_WORDS: Final = 28
+WHEEL_GROUPS: Final = 29
+SLOTS: Final = 64
+# An op that nobody sees may run ahead up to this cycle.
+AHEAD: Final = 30
 # The machine.
 K_HOP: Final = 32
 K_LINK: Final = 33
@@ -55,8 +67,8 @@ K_RING_MASK: Final = 51
 K_QUEUE: Final = 52
 K_RECORD: Final = 53
 # Price of cost class c (-1, -2 …) is S[K_COSTS + c].
-K_COSTS: Final = 63
-HEADER: Final = 64
+K_COSTS: Final = 79
+HEADER: Final = 80
 
 # A node: a PE that routes or computes.
 N_FIRST: Final = 0
@@ -85,7 +97,18 @@ R_FILTER: Final = 19
 R_COUNT: Final = 22
 R_OCCUPIED: Final = 23
 R_INITIAL: Final = 24
-R_QUEUES: Final = 25
+# Why the word that could move does not (0: it does), since which cycle; cycles by reason (LATE).
+R_CAUSE: Final = 25
+R_SINCE: Final = 26
+R_LATE: Final = 27
+# The node in each direction, or -1.
+R_BESIDE: Final = 30
+R_QUEUES: Final = 34
+
+CAUSE_LINK: Final = 1
+CAUSE_ROOM: Final = 2
+CAUSE_SWITCH: Final = 3
+LATE: Final = ("link busy", "no room", "closed switch")
 # A queue of a router: tail counts words put in, head words taken out.
 RQ_HEAD: Final = 0
 RQ_TAIL: Final = 1
@@ -144,15 +167,23 @@ P_CONFLICT_CYCLES: Final = 34
 P_INSTRUCTIONS: Final = 35
 P_FLOAT_REGISTER: Final = 36
 P_DSR_COUNT: Final = 37
+# Cycles that the main thread waited for a loaded DSR, for a float result.
+P_DSR_WAIT: Final = 38
+P_FLOAT_WAIT: Final = 39
 # Cycles by reason (REASONS).
 P_CYCLES: Final = 40
+# Cycles that it waited for a microthread (busy, or using the DSR to be loaded); since which cycle, plus one.
+P_THREAD_WAIT: Final = 46
+P_WAIT_SINCE: Final = 47
 P_INPUTS: Final = 48
 P_OUTPUTS: Final = 56
 P_REGISTERS: Final = 64
 P_TASK_AT: Final = 128
 P_TASK_CYCLES: Final = 160
 P_TASK_RUNS: Final = 192
-P_OPS: Final = 224
+# Groups of the main thread's ops that are done; P_GROUPS has those of all threads.
+P_MAIN_GROUPS: Final = 224
+P_OPS: Final = 225
 OP_FIELDS: Final = 32
 THREADS: Final = 9
 PE_FIELDS: Final = P_OPS + OP_FIELDS * THREADS
@@ -218,6 +249,16 @@ TRACE_TASK_END: Final = 2
 TRACE_OP: Final = 3
 TRACE_OP_END: Final = 4
 TRACE_STAMP: Final = 5
+# Rows of trace level 3, from which the critical path is read (see recording.py).
+PATH_MOVE: Final = 6
+PATH_UP: Final = 7
+PATH_DOWN: Final = 8
+PATH_GROUP: Final = 9
+PATH_OPERAND: Final = 10
+PATH_ACT: Final = 11
+PATH_WORD: Final = 12
+PATH_LATE: Final = 13
+PATH_SWITCH: Final = 14
 
 # Errors.
 E_CLASH: Final = 1

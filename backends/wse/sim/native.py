@@ -35,7 +35,17 @@ def intrinsics() -> dict[str, Any]:
 
         return types.int64(S, F, types.float64), code
 
+    def lowest(context: Any, bits: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            word = values[0]
+            if word.type.width < 64:
+                word = builder.sext(word, ir.IntType(64))
+            return builder.cttz(word, ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(bits), code
+
     return {
+        "lowest": intrinsic(lowest),
         "pointer": intrinsic(pointer),
         "single": intrinsic(single),
         "rounded_bits": intrinsic(rounded_bits),

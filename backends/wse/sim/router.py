@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pyflame_rt.backends.wse.sim.layout import (
+    CAUSE_LINK,
+    CAUSE_ROOM,
+    CAUSE_SWITCH,
     E_CLASH,
     E_DANGLING,
     E_NO_QUEUE,
@@ -29,6 +32,9 @@ from pyflame_rt.backends.wse.sim.layout import (
     N_WORDS,
     NEXT,
     P_IN_WORDS,
+    PATH_MOVE,
+    PATH_SWITCH,
+    PATH_UP,
     PROGRESS,
     Q_CAPACITY,
     Q_HEAD,
@@ -36,11 +42,14 @@ from pyflame_rt.backends.wse.sim.layout import (
     Q_MASK,
     Q_RING,
     Q_TAIL,
+    R_BESIDE,
+    R_CAUSE,
     R_COLOUR,
     R_COUNT,
     R_FILTER,
     R_INITIAL,
     R_INPUT,
+    R_LATE,
     R_NEXT,
     R_NODE,
     R_OCCUPIED,
@@ -50,13 +59,20 @@ from pyflame_rt.backends.wse.sim.layout import (
     R_QUEUES,
     R_RING,
     R_RX,
+    R_SINCE,
     R_TX,
     RQ_HEAD,
     RQ_HIGH,
     RQ_POPPED,
     RQ_RING,
     RQ_TAIL,
+    TRACE,
+    TRACE_CAPACITY,
+    TRACE_COUNT,
+    TRACE_LEVEL,
+    WAKING,
 )  # fmt: skip
+from pyflame_rt.backends.wse.sim.waking import lowest, wake
 
 
 def fail(S: Any, code: int, number: int, a: int, b: int) -> None:
@@ -72,6 +88,35 @@ def event(S: Any, cycle: int) -> None:
     """Something becomes possible in that cycle without anything else happening before."""
     if cycle < S[NEXT]:
         S[NEXT] = cycle
+
+
+def trace(S: Any, kind: int, now: int, p: int, a: int, b: int) -> None:
+    """Append a row to the trace; rows that do not fit are counted only."""
+    count = S[TRACE_COUNT]
+    S[TRACE_COUNT] = count + 1
+    if count < S[TRACE_CAPACITY]:
+        row = S[TRACE] + 5 * count
+        S[row] = kind
+        S[row + 1] = now
+        S[row + 2] = p
+        S[row + 3] = a
+        S[row + 4] = b
+
+
+def moves_again(S: Any, r: int, now: int) -> None:
+    """Account the cycles that a colour was held up."""
+    cause = S[r + R_CAUSE]
+    if cause != 0:
+        S[r + R_LATE + cause - 1] += now - S[r + R_SINCE]
+        S[r + R_CAUSE] = 0
+
+
+def held_up(S: Any, r: int, cause: int, now: int) -> None:
+    """The word of a colour that could move does not; counted by times, so that cycles may be skipped."""
+    if S[r + R_CAUSE] != cause:
+        moves_again(S, r, now)
+        S[r + R_CAUSE] = cause
+        S[r + R_SINCE] = now
 
 
 def arrived_now(S: Any, queue: int, now: int) -> bool:
@@ -90,13 +135,7 @@ def arrived_now(S: Any, queue: int, now: int) -> bool:
 def chosen_direction(S: Any, r: int, candidates: int, now: int) -> int:
     """The direction whose word came first among those that may move; a clash is an error."""
     if candidates & (candidates - 1) == 0:
-        if candidates == 1:
-            return 0
-        if candidates == 2:
-            return 1
-        if candidates == 4:
-            return 2
-        return 3 if candidates == 8 else 4
+        return lowest(candidates)
     best = -1
     earliest = 0
     arrivals = 0
@@ -124,8 +163,24 @@ def kept(S: Any, r: int, word: int) -> bool:
     return S[r + R_COUNT] <= S[r + R_FILTER + 2]
 
 
-def switch(S: Any, r: int, command: int) -> None:
+def opened(S: Any, r: int, before: int, now: int) -> None:
+    """A switch has gone to another position: words that it kept waiting may move from the next cycle on."""
+    position = S[r + R_POSITION]
+    news = S[r + R_RX + position] & ~S[r + R_RX + before]
+    for direction in range(5):
+        if (S[r + R_OCCUPIED] & news) >> direction & 1:
+            queue = r + R_QUEUES + direction * S[K_QUEUE]
+            place = queue + RQ_RING + 2 * (S[queue + RQ_HEAD] & S[K_RING_MASK])
+            since = max(S[place + 1] >> 2, S[queue + RQ_POPPED] + 1)
+            if since <= now:
+                S[r + R_LATE + CAUSE_SWITCH - 1] += now + 1 - since
+    if S[TRACE_LEVEL] >= 3:
+        trace(S, PATH_SWITCH, now, S[r + R_NODE], r, news)
+
+
+def switch(S: Any, r: int, command: int, now: int) -> None:
     """Obey a switch command."""
+    before = S[r + R_POSITION] * 1
     if command == 1:
         position = S[r + R_POSITION] + 1
         if position >= S[r + R_POSITIONS]:
@@ -136,35 +191,39 @@ def switch(S: Any, r: int, command: int) -> None:
     elif command == 3:
         for position in range(4):
             S[r + R_RX + position] = 0
+    if S[r + R_POSITION] != before:
+        opened(S, r, before, now)
 
 
 def room(S: Any, node: int, r: int, ports: int, now: int) -> bool:
     """Whether every target has room, as of the start of the cycle."""
     rest = ports & 15
-    direction = 0
     while rest:
-        if rest & 1:
-            if S[K_LINK] != 8 and S[node + N_FREE + direction] >= 8 * now + 8:
-                event(S, now + 1)
-                return False
-            target = S[r + R_NEXT + direction]
-            if target < 0:
-                fail(S, E_DANGLING, S[node + N_NUMBER], S[r + R_COLOUR], direction)
-                return False
-            queue = target + R_QUEUES + ((direction + 2) & 3) * S[K_QUEUE]
-            used = S[queue + RQ_TAIL] - S[queue + RQ_HEAD]
-            if S[queue + RQ_POPPED] == now:
-                used += 1
-            if used >= S[K_DEPTH]:
-                return False
-        rest >>= 1
-        direction += 1
+        direction = lowest(rest)
+        rest &= rest - 1
+        if S[K_LINK] != 8 and S[node + N_FREE + direction] >= 8 * now + 8:
+            event(S, now + 1)
+            held_up(S, r, CAUSE_LINK, now)
+            return False
+        target = S[r + R_NEXT + direction]
+        if target < 0:
+            fail(S, E_DANGLING, S[node + N_NUMBER], S[r + R_COLOUR], direction)
+            return False
+        queue = target + R_QUEUES + ((direction + 2) & 3) * S[K_QUEUE]
+        used = S[queue + RQ_TAIL] - S[queue + RQ_HEAD]
+        if S[queue + RQ_POPPED] == now:
+            used += 1
+        if used >= S[K_DEPTH]:
+            held_up(S, r, CAUSE_ROOM, now)
+            return False
     if ports & 16:
         queue = S[r + R_INPUT]
         if queue < 0:
             fail(S, E_NO_QUEUE, S[node + N_NUMBER], S[r + R_COLOUR], 0)
             return False
-        return S[queue + Q_TAIL] - S[queue + Q_HEAD] < S[queue + Q_CAPACITY]
+        if S[queue + Q_TAIL] - S[queue + Q_HEAD] >= S[queue + Q_CAPACITY]:
+            held_up(S, r, CAUSE_ROOM, now)
+            return False
     return True
 
 
@@ -186,16 +245,18 @@ def forward(S: Any, node: int, r: int, ports: int, data: int, flags: int, now: i
     """Send a word through the ports."""
     tag = (now + S[K_HOP]) * 4 + flags
     rest = ports & 15
-    direction = 0
     while rest:
-        if rest & 1:
-            S[node + N_LOAD + direction] += 1
-            if S[K_LINK] != 8:
-                free = S[node + N_FREE + direction]
-                S[node + N_FREE + direction] = max(free, 8 * now) + S[K_LINK]
-            put(S, S[r + R_NEXT + direction], (direction + 2) & 3, data, tag)
-        rest >>= 1
-        direction += 1
+        direction = lowest(rest)
+        rest &= rest - 1
+        S[node + N_LOAD + direction] += 1
+        if S[K_LINK] != 8:
+            free = S[node + N_FREE + direction]
+            S[node + N_FREE + direction] = max(free, 8 * now) + S[K_LINK]
+        there = S[r + R_NEXT + direction]
+        put(S, there, (direction + 2) & 3, data, tag)
+        if S[WAKING]:
+            # It is to say itself when the word can move.
+            wake(S, S[there + R_NODE], now + 1, now)
     if ports & 16:
         queue = S[r + R_INPUT]
         tail = S[queue + Q_TAIL]
@@ -207,6 +268,8 @@ def forward(S: Any, node: int, r: int, ports: int, data: int, flags: int, now: i
             S[queue + Q_HIGH] = tail + 1 - S[queue + Q_HEAD]
         S[node + N_LOAD + 4] += 1
         S[S[node + N_PE] + P_IN_WORDS] += 1
+        if S[TRACE_LEVEL] >= 3:
+            trace(S, PATH_UP, now, node, queue, r)
 
 
 def router(S: Any, node: int, now: int) -> None:
@@ -245,6 +308,7 @@ def router(S: Any, node: int, now: int) -> None:
         if ports & taken:
             if loser < 0:
                 loser = index
+            held_up(S, r, CAUSE_LINK, now)
             continue
         if not room(S, node, r, ports, now):
             continue
@@ -257,16 +321,23 @@ def router(S: Any, node: int, now: int) -> None:
             pop = S[r + R_POP]
             if pop == 1 or (pop == 2 and command == 1):
                 data = (data & 0xFFFF) | ((data >> 18 & 0x3FFF) << 16)
+        if S[r + R_CAUSE] != 0:
+            moves_again(S, r, now)
+        if S[TRACE_LEVEL] >= 3:
+            trace(S, PATH_MOVE, now, node, r, direction | ports << 3)
         forward(S, node, r, ports, data, control, now)
         S[queue + RQ_HEAD] = head + 1
         S[queue + RQ_POPPED] = now
+        if S[WAKING] and direction < 4 and S[queue + RQ_TAIL] - head >= S[K_DEPTH]:
+            # Whoever feeds the queue saw it full.
+            wake(S, S[r + R_BESIDE + direction], now + 1, now)
         if head + 1 == S[queue + RQ_TAIL]:
             S[r + R_OCCUPIED] &= ~(1 << direction)
         S[node + N_WORDS] -= 1
         S[PROGRESS] = 1
         if command != 0:
-            switch(S, r, command)
+            switch(S, r, command, now)
         if tag & 2:
-            switch(S, r, 1)
+            switch(S, r, 1, now)
     if loser >= 0:
         S[node + N_POINTER] = loser

@@ -28,10 +28,12 @@ from pyflame_rt.backends.wse.sim.layout import (
     P_CODE,
     P_DSDS,
     P_DSR_READY,
+    P_DSR_WAIT,
     P_DSRS,
     P_FIRST,
     P_FLOAT_READY,
     P_FLOAT_REGISTER,
+    P_FLOAT_WAIT,
     P_IN_WORDS,
     P_INPUTS,
     P_INSTRUCTIONS,
@@ -52,8 +54,13 @@ from pyflame_rt.backends.wse.sim.layout import (
     P_TASK_CYCLES,
     P_TASK_RUNS,
     P_TASKS,
+    P_THREAD_WAIT,
     P_THREADS,
+    P_WAIT_SINCE,
     P_WAS_DATA,
+    PATH_ACT,
+    PATH_LATE,
+    PATH_WORD,
     PROGRESS,
     Q_HEAD,
     Q_MASK,
@@ -82,13 +89,12 @@ from pyflame_rt.backends.wse.sim.numbers import (
     to_float,
     wrap32,
 )  # fmt: skip
-from pyflame_rt.backends.wse.sim.router import event, fail
+from pyflame_rt.backends.wse.sim.router import event, fail, trace
 from pyflame_rt.backends.wse.sim.vector import (
     act,
     dispatch,
     held,
     read_memory,
-    trace,
     write_memory,
 )  # fmt: skip
 
@@ -145,6 +151,8 @@ def start_from_queue(S: Any, p: int, now: int) -> bool:
         S[p + P_REGISTERS] = S[place]
         S[queue + Q_HEAD] += 1
         S[p + P_IN_WORDS] -= 1
+        if S[TRACE_LEVEL] >= 3:
+            trace(S, PATH_WORD, now, p, slot, queue)
         start(S, p, slot, now, S[K_DATA_TASK])
         return True
     return False
@@ -232,6 +240,19 @@ def element(S: Any, F: Any, H: Any, p: int, i: int, opcode: int) -> None:
         write_memory(S, H, p, address, S[dsr + 7], S[register])
 
 
+def wait(S: Any, p: int, now: int) -> None:
+    """The main thread waits for a microthread from this cycle on."""
+    if S[p + P_WAIT_SINCE] == 0:
+        S[p + P_WAIT_SINCE] = now + 1
+
+
+def waited(S: Any, p: int, now: int) -> None:
+    """The main thread waits no more."""
+    if S[p + P_WAIT_SINCE] != 0:
+        S[p + P_THREAD_WAIT] += now + 1 - S[p + P_WAIT_SINCE]
+        S[p + P_WAIT_SINCE] = 0
+
+
 def issue(S: Any, F: Any, H: Any, p: int, now: int, slot_free: bool) -> None:
     """Start a task and issue instructions until one takes time."""
     for _ in range(FREE_INSTRUCTIONS):
@@ -254,20 +275,26 @@ def issue(S: Any, F: Any, H: Any, p: int, now: int, slot_free: bool) -> None:
         opcode = S[i]
         if S[p + P_FLOAT_READY] > now and waits_for_float(S, p, i, opcode):
             S[p + P_READY] = S[p + P_FLOAT_READY]
+            S[p + P_FLOAT_WAIT] += S[p + P_FLOAT_READY] - now
             event(S, S[p + P_READY])
             return
         if (opcode == 24 or opcode == 25) and S[p + P_DSR_READY] > now:
             S[p + P_READY] = S[p + P_DSR_READY]
+            S[p + P_DSR_WAIT] += S[p + P_DSR_READY] - now
             event(S, S[p + P_READY])
             return
         if opcode == 24:
             thread = S[i + 7] & 15
             if S[p + P_THREADS] >> thread & 1:
                 # The microthread is still busy: the main thread waits for it.
+                wait(S, p, now)
                 return
         busy = opcode == 19 and S[p + P_THREADS] != 0
         if busy and held(S, p, S[p + P_DSRS] + 16 * S[i + 2]):
+            wait(S, p, now)
             return
+        if S[TRACE_LEVEL] >= 3 and S[p + P_READY] < now:
+            trace(S, PATH_LATE, now, p, S[p + P_READY], opcode)
         cost = S[i + 1] * 1
         if cost < 0:
             cost = S[K_COSTS + cost] * 1
@@ -284,12 +311,14 @@ def issue(S: Any, F: Any, H: Any, p: int, now: int, slot_free: bool) -> None:
         elif opcode == 5:
             S[to] = scalar_op(S, F, S[i + 5], kind, S[b], S[i + 4])
         elif opcode == 24:
+            waited(S, p, now)
             dispatch(S, p, i, S[i + 7] & 15, now)
             S[p + P_PC] = target
             if S[p + P_STATE] == RUNNING:
                 S[p + P_READY] = now + max(cost, 1)
             return
         elif opcode == 19:
+            waited(S, p, now)
             source = S[p + P_DSDS] + 16 * S[i + 3]
             dsr = S[p + P_DSRS] + 16 * a
             for column in range(16):
@@ -297,7 +326,8 @@ def issue(S: Any, F: Any, H: Any, p: int, now: int, slot_free: bool) -> None:
             S[p + P_DSR_READY] = now + S[K_DSR_READY]
         elif opcode == 11:
             taken = (S[to] != 0) == (S[i + 4] == 0)
-            cost = S[K_BRANCH_NOT] * 1
+            if S[i + 1] < 0:
+                cost = S[K_BRANCH_NOT] * 1
             if taken:
                 target = S[i + 3]
                 cost = S[i + 5] if S[i + 5] >= 0 else S[K_BRANCH_TAKEN]
@@ -347,10 +377,14 @@ def issue(S: Any, F: Any, H: Any, p: int, now: int, slot_free: bool) -> None:
             trace(S, TRACE_PRINT, now, p, a | kind << 24, S[b] if S[i + 3] >= 0 else 0)
         elif opcode == 16:
             act(S, p, 1, a, now + cost)
+            if S[TRACE_LEVEL] >= 3:
+                trace(S, PATH_ACT, now, p, a, now + cost)
         elif opcode == 17:
             S[p + P_BLOCKED] |= 1 << a
         elif opcode == 18:
             act(S, p, 2, a, now + cost)
+            if S[TRACE_LEVEL] >= 3:
+                trace(S, PATH_ACT, now, p, a, now + cost)
         elif opcode == 20:
             S[S[p + P_DSDS] + 16 * a + S[i + 3]] = S[c]
         elif opcode == 21:

@@ -14,11 +14,19 @@ from pyflame_rt.backends.wse.sim import image as im
 from pyflame_rt.backends.wse.sim import layout as lo
 from pyflame_rt.backends.wse.sim.building import build
 from pyflame_rt.backends.wse.sim.checking import at, check
+from pyflame_rt.backends.wse.sim.conditions import Condition
+from pyflame_rt.backends.wse.sim.critical_path import CriticalPath, critical_path
 from pyflame_rt.backends.wse.sim.faults import SimulationError
+from pyflame_rt.backends.wse.sim.inspection import ElementState, element_state
+from pyflame_rt.backends.wse.sim.recording import HOST, Recording
+from pyflame_rt.backends.wse.sim.router import trace as trace_row
 from pyflame_rt.backends.wse.sim.statistics import Statistics, statistics
 from pyflame_rt.errors import ValidationError
 
-_TRACE_LEVELS: Final = {"prints": 0, "tasks": 1, "ops": 2}
+_TRACE_LEVELS: Final = {"prints": 0, "tasks": 1, "ops": 2, "path": 3}
+_TRACE_ROWS: Final = 1 << 14
+# Every move of every word is a row at that level.
+_PATH_ROWS: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,11 @@ class Snapshot:
 class Simulator:
     """One run of an image: `launch` tasks, `run`, `read` results; see `statistics` and `events`.
 
+    `trace` says what is recorded: "prints" (and timestamps), "tasks", "ops" (vector ops), "path" (what
+    `critical_path` needs; such a run is slower). `trace_rows` bounds the record. `skip_ahead` leaves out
+    what nobody can tell: cycles, counters and memory are those of a run that looks at every PE in every cycle; only
+    after a fault of one PE may others be found further on in a vector op on their own memory.
+
     Raises ValidationError for an image that does not fit the machine; `run` raises SimulationError.
     """
 
@@ -56,16 +69,20 @@ class Simulator:
         jit: bool | None = None,
         skip_ahead: bool = True,
         trace: str = "prints",
-        trace_rows: int = 1 << 14,
+        trace_rows: int | None = None,
     ):
         check(image, machine)
         if trace not in _TRACE_LEVELS:
             raise ValidationError(f"trace {trace!r}", hint=f"one of {', '.join(_TRACE_LEVELS)}")
         self.image = image
         self.machine = machine
+        self.trace = trace
+        if trace_rows is None:
+            trace_rows = _PATH_ROWS if trace == "path" else _TRACE_ROWS
         self._built = build(image, machine, trace_rows)
         self._buffer = self._built.buffer
-        self._buffer[lo.SKIP] = int(skip_ahead)
+        # What words waited for shows only where every cycle is run.
+        self._buffer[lo.SKIP] = int(skip_ahead and trace != "path")
         self._buffer[lo.TRACE_LEVEL] = _TRACE_LEVELS[trace]
         self._run = _runner(jit)
 
@@ -74,17 +91,28 @@ class Simulator:
         """The next cycle to be run."""
         return int(self._buffer[lo.NOW])
 
-    def run(self, until: int | None = None, *, leftover: bool = False) -> bool:
-        """Run to the end, or up to cycle `until`; whether the program has ended.
+    @property
+    def state(self) -> im.Int32s:
+        """The whole state, as `layout` describes it; not to be written to."""
+        return self._buffer
 
-        Raises SimulationError: what the program did wrong, a deadlock, words left at the end
-        (unless `leftover`), or more cycles than the machine's `cycle_limit`.
+    def run(
+        self, until: int | None = None, *, when: Condition | None = None, leftover: bool = False
+    ) -> bool:
+        """Run to the end, up to cycle `until`, or to the first cycle in which `when` holds.
+
+        Returns whether the program has ended. With a condition (see `conditions`) cycles are run one
+        by one, which is slower. Raises SimulationError: what the program did wrong, a deadlock, words left at
+        the end (unless `leftover`), or more cycles than the machine's `cycle_limit`.
         """
         limit = self.machine.cycle_limit
         stop = limit if until is None else min(until, limit)
-        self._run(self._buffer, stop)
+        if when is None:
+            self._run(self._buffer, stop)
+        elif self._run_to(when, stop):
+            return False
         if self._buffer[lo.ERROR]:
-            raise faults.fault(self.image, self._buffer)
+            raise faults.fault(self.image, self._buffer, self._built)
         if not self._buffer[lo.QUIET]:
             if until is None or until > limit:
                 raise SimulationError(
@@ -92,20 +120,19 @@ class Simulator:
                     hint="the machine's cycle_limit says how long it may",
                 )  # fmt: skip
             return False
-        waits = faults.waiting(self.image, self._buffer, self._built.elements)
-        left = faults.words_left(
-            self.image, self._buffer, self._built.records, self._built.elements
-        )
-        where = f"cycle {self.cycle}"
-        if waits:
-            more = f"; words that wait: {faults.listed(left)}" if left else ""
-            raise SimulationError(
-                "deadlock", f"deadlock: {faults.listed(waits)}{more}", where=where
-            )
-        if left and not leftover:
-            raise SimulationError(
-                "leftover", f"words are left at the end: {faults.listed(left)}", where=where
-            )
+        error = faults.ending(self.image, self._buffer, self._built, leftover=leftover)
+        if error is not None:
+            raise error
+        return True
+
+    def _run_to(self, when: Condition, stop: int) -> bool:
+        holds = when.watch(self)
+        while not holds():
+            if self.cycle >= stop:
+                return False
+            self._run(self._buffer, self.cycle + 1)
+            if self._buffer[lo.ERROR] or self._buffer[lo.QUIET]:
+                return False
         return True
 
     def launch(self, function: str) -> None:
@@ -117,6 +144,9 @@ class Simulator:
                 found = True
                 self._buffer[p + lo.P_ACTIVE] |= 1 << slot
                 self._buffer[p + lo.P_TASK_AT + slot] = self.cycle
+                if self._buffer[lo.TRACE_LEVEL] >= 3:
+                    row = (lo.PATH_ACT, self.cycle, p, slot | HOST << 8, self.cycle)
+                    trace_row(self._buffer, *row)
         if not found:
             raise ValidationError(f"no program has a function {function!r}")
 
@@ -149,6 +179,39 @@ class Simulator:
         p = self._element(x, y)
         return value_of(int(self._buffer[p + lo.P_REGISTERS + number]), type_name)
 
+    def element(self, x: int, y: int) -> int:
+        """Where the record of PE (x, y) is in `state`. Raises ValidationError where no program runs."""
+        return self._element(x, y)
+
+    def program(self, x: int, y: int) -> im.Program:
+        """The program of PE (x, y). Raises ValidationError where none runs."""
+        return self._program(self._element(x, y))
+
+    def value(self, symbol: str, index: int, x: int, y: int) -> float:
+        """One number of an array of a PE. Raises ValidationError when there is no such array or index."""
+        array = self._memory(symbol, x, y)
+        if not 0 <= index < array.size:
+            raise ValidationError(
+                f"array {symbol!r} has no element {index}", hint=f"it has {array.size}"
+            )
+        return float(array[index])
+
+    def inspect(self, x: int, y: int) -> ElementState:
+        """Registers, tasks, queues, ops in flight, DSRs, routes and memory of one PE; print it.
+
+        Raises ValidationError for a PE on which no program runs.
+        """
+        p = self._element(x, y)
+        memory = {name: self.read(name, x, y) for name in self._program(p).symbols}
+        return element_state(self.image, self._buffer, y * self.image.width + x, p, memory)
+
+    def critical_path(self) -> CriticalPath:
+        """What the run so far was waiting for, from its start to its last event; needs trace="path".
+
+        Raises ValidationError when the run did not record it, or not all of it.
+        """
+        return critical_path(Recording(self.image, self._buffer, self._built), self.cycle)
+
     def statistics(self) -> Statistics:
         """Cycles, stalls and loads so far."""
         return statistics(self.image, self._buffer, self._built)
@@ -157,8 +220,12 @@ class Simulator:
         """The trace so far, in order; what did not fit in `trace_rows` is missing."""
         count = min(int(self._buffer[lo.TRACE_COUNT]), int(self._buffer[lo.TRACE_CAPACITY]))
         start = int(self._buffer[lo.TRACE])
-        rows = self._buffer[start : start + lo.TRACE_FIELDS * count].reshape(count, -1).tolist()
-        return [self._event(*row) for row in rows]
+        rows = (
+            self._buffer[start : start + lo.TRACE_FIELDS * count]
+            .reshape(count, lo.TRACE_FIELDS)
+            .tolist()
+        )
+        return [self._event(*row) for row in rows if row[0] < lo.PATH_MOVE]
 
     def dropped_events(self) -> int:
         """Rows of the trace that did not fit."""

@@ -23,20 +23,52 @@ class TaskStatistics:
 
 @dataclass(frozen=True)
 class ElementStatistics:
-    """One PE. `cycles` by reason (`layout.REASONS`) sum to the cycles of the run."""
+    """One PE. `cycles` by reason (`layout.REASONS`) are the main thread's and sum to those of the run."""
 
     x: int
     y: int
+    program: str
+    # Cycles of the first task's start and the last one's end; -1: there was none.
     first: int
     last: int
     cycles: dict[str, int]
+    # What some of these cycles were lost to: "DSR loading", "float result" and "microthread" (cycles
+    # of "latency" or "slot taken"), "bank conflict" (cycles of "working").
+    waits: dict[str, int]
     tasks: tuple[TaskStatistics, ...]
     instructions: int
+    # SIMD groups executed, by all threads and by the microthreads.
     groups: int
+    microthread_groups: int
     conflicts: int
     conflict_cycles: int
+    memory_bytes: int
     # Most words ever in a queue, pipeline registers included: ("input" or "output", number) to words.
     high_water: dict[tuple[str, int], int]
+
+    @property
+    def utilisation(self) -> float:
+        """The part of the run's cycles in which an instruction or a group executed."""
+        total = sum(self.cycles.values())
+        busy = self.cycles["working"] + self.microthread_groups
+        return min(1.0, busy / total) if total else 0.0
+
+
+@dataclass(frozen=True)
+class ColourStatistics:
+    """A colour in one router: words that passed, cycles in which its next word was held up."""
+
+    x: int
+    y: int
+    colour: int
+    words: int
+    # Another colour or the link's rate was in the way; a target had no room (back-pressure); the switch was at
+    # a position that does not receive from its direction (once it has opened).
+    link_busy: int
+    no_room: int
+    closed_switch: int
+    # Most words ever in one of its queues.
+    high_water: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +79,8 @@ class Statistics:
     skipped: int
     hops: int
     elements: tuple[ElementStatistics, ...]
+    # Colours of routers that words passed or waited in.
+    colours: tuple[ColourStatistics, ...]
     loads: NDArray[np.int64]
 
 
@@ -63,6 +97,7 @@ def statistics(image: im.Image, buffer: im.Int32s, built: Built) -> Statistics:
         elements=tuple(
             _element(image, buffer, pe, place, now) for pe, place in built.elements.items()
         ),
+        colours=_colours(image, buffer, built, now),
         loads=loads.reshape(image.height, image.width, 5),
     )
 
@@ -77,12 +112,28 @@ def _element(image: im.Image, buffer: im.Int32s, pe: int, p: int, now: int) -> E
             queue = int(buffer[p + table + number])
             if queue >= 0:
                 high[way, number] = int(buffer[queue + lo.Q_HIGH])
+    waited = int(buffer[p + lo.P_THREAD_WAIT])
+    if buffer[p + lo.P_WAIT_SINCE]:
+        waited += now + 1 - int(buffer[p + lo.P_WAIT_SINCE])
+    groups = int(buffer[p + lo.P_GROUPS])
+    main = int(buffer[p + lo.P_MAIN_GROUPS])
+    if buffer[p + lo.P_THREADS] & 1:
+        done, lanes = int(buffer[p + lo.P_OPS + lo.O_DONE]), int(buffer[p + lo.P_OPS + lo.O_LANES])
+        main += -(-done // lanes)
+    conflict_cycles = int(buffer[p + lo.P_CONFLICT_CYCLES])
     return ElementStatistics(
         x=pe % image.width,
         y=pe // image.width,
+        program=program.name,
         first=int(buffer[p + lo.P_FIRST]),
         last=int(buffer[p + lo.P_LAST]),
         cycles=dict(zip(lo.REASONS, cycles, strict=True)),
+        waits={
+            "DSR loading": int(buffer[p + lo.P_DSR_WAIT]),
+            "float result": int(buffer[p + lo.P_FLOAT_WAIT]),
+            "microthread": waited,
+            "bank conflict": conflict_cycles,
+        },
         tasks=tuple(
             TaskStatistics(
                 name,
@@ -92,8 +143,40 @@ def _element(image: im.Image, buffer: im.Int32s, pe: int, p: int, now: int) -> E
             for slot, name in enumerate(program.task_names)
         ),
         instructions=int(buffer[p + lo.P_INSTRUCTIONS]),
-        groups=int(buffer[p + lo.P_GROUPS]),
+        groups=groups,
+        microthread_groups=groups - main,
         conflicts=int(buffer[p + lo.P_CONFLICTS]),
-        conflict_cycles=int(buffer[p + lo.P_CONFLICT_CYCLES]),
+        conflict_cycles=conflict_cycles,
+        memory_bytes=program.memory_bytes,
         high_water=high,
     )
+
+
+def _colours(
+    image: im.Image, buffer: im.Int32s, built: Built, now: int
+) -> tuple[ColourStatistics, ...]:
+    keys = list(built.records)
+    places = np.fromiter(built.records.values(), np.int64, len(keys))
+    # A whole wafer has more records than one wants to look at one by one.
+    queues = places[:, None] + lo.R_QUEUES + int(buffer[lo.K_QUEUE]) * np.arange(5)
+    words = buffer[queues + lo.RQ_HEAD].sum(1)
+    high = buffer[queues + lo.RQ_HIGH].max(1, initial=0)
+    found: list[ColourStatistics] = []
+    for index in np.flatnonzero(high).tolist():
+        pe, colour = keys[index]
+        r = int(places[index])
+        late = buffer[r + lo.R_LATE : r + lo.R_LATE + len(lo.LATE)].tolist()
+        cause = int(buffer[r + lo.R_CAUSE])
+        if cause:
+            late[cause - 1] += now - int(buffer[r + lo.R_SINCE])
+        found.append(
+            ColourStatistics(
+                pe % image.width,
+                pe // image.width,
+                colour,
+                int(words[index]),
+                *late,
+                high_water=int(high[index]),
+            )
+        )
+    return tuple(found)

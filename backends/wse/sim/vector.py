@@ -10,6 +10,7 @@ from pyflame_rt.backends.wse.sim.layout import (
     A_PLACE,
     A_STRIDE,
     A_WIDTH,
+    AHEAD,
     E_ALIGNMENT,
     E_BOUNDS,
     E_LENGTH,
@@ -61,6 +62,7 @@ from pyflame_rt.backends.wse.sim.layout import (
     P_GROUPS,
     P_IN_WORDS,
     P_INPUTS,
+    P_MAIN_GROUPS,
     P_MEMORY,
     P_NUMBER,
     P_OPS,
@@ -72,6 +74,9 @@ from pyflame_rt.backends.wse.sim.layout import (
     P_STATE,
     P_TASK_AT,
     P_THREADS,
+    PATH_ACT,
+    PATH_GROUP,
+    PATH_OPERAND,
     PROGRESS,
     Q_CAPACITY,
     Q_HEAD,
@@ -85,15 +90,18 @@ from pyflame_rt.backends.wse.sim.layout import (
     REASON_WORK,
     RUNNING,
     THREADS,
-    TRACE,
-    TRACE_CAPACITY,
-    TRACE_COUNT,
     TRACE_LEVEL,
     TRACE_OP,
     TRACE_OP_END,
 )  # fmt: skip
-from pyflame_rt.backends.wse.sim.numbers import vector_op, wrap16, wrap32
-from pyflame_rt.backends.wse.sim.router import event, fail
+from pyflame_rt.backends.wse.sim.numbers import (
+    single,
+    single_bits,
+    vector_op,
+    wrap16,
+    wrap32,
+)
+from pyflame_rt.backends.wse.sim.router import event, fail, trace
 
 
 def read_memory(S: Any, H: Any, p: int, address: int, width: int) -> int:
@@ -128,19 +136,6 @@ def write_memory(S: Any, H: Any, p: int, address: int, width: int, value: int) -
         H[place + 1] = value >> 16
     else:
         S[place >> 1] = wrap32(value)
-
-
-def trace(S: Any, kind: int, now: int, p: int, a: int, b: int) -> None:
-    """Append a row to the trace; rows that do not fit are counted only."""
-    count = S[TRACE_COUNT]
-    S[TRACE_COUNT] = count + 1
-    if count < S[TRACE_CAPACITY]:
-        row = S[TRACE] + 5 * count
-        S[row] = kind
-        S[row + 1] = now
-        S[row + 2] = p
-        S[row + 3] = a
-        S[row + 4] = b
 
 
 def element_address(S: Any, operand: int, k: int) -> int:
@@ -241,6 +236,92 @@ def dest_ready(S: Any, operand: int) -> bool:
     return True
 
 
+def stays_inside(S: Any, p: int, operand: int, n: int) -> bool:
+    """Whether no element of an operand is anything but a word of the PE's memory, or there is none."""
+    kind = S[operand + A_KIND]
+    if kind < 0:
+        return True
+    if kind > 1:
+        return False
+    low = high = odd = S[operand + A_PLACE] * 1
+    if kind == 0:
+        reach = (n - 1) * S[operand + A_STRIDE]
+        low += min(reach, 0)
+        high += max(reach, 0)
+        odd |= S[operand + A_STRIDE]
+    else:
+        for dimension in range(4):
+            stride = S[S[operand + A_DSR] + 12 + dimension]
+            reach = (max(S[S[operand + A_DSR] + 8 + dimension], 1) - 1) * stride
+            low += min(reach, 0)
+            high += max(reach, 0)
+            odd |= stride
+    return low >= 0 and high + S[operand + A_WIDTH] <= S[p + P_BYTES] and odd & 1 == 0
+
+
+def run_ahead(S: Any, F: Any, H: Any, p: int, o: int, k: int) -> int:
+    """Run all groups but the last at once, for nobody can tell: how many elements are done then.
+
+    The op is the only one in flight, the main thread waits for it, and it touches memory only. The last
+    group runs when it is due; groups that are due after the end of the run are left too.
+    """
+    n = S[o + O_LENGTH]
+    lanes = S[o + O_LANES]
+    inside = stays_inside(S, p, o + O_DEST, n) and stays_inside(S, p, o + O_SRC0, n)
+    if S[o + O_INTERVAL] < 100 or not (inside and stays_inside(S, p, o + O_SRC1, n)):
+        return k
+    start = k
+    while k + lanes < n and S[o + O_DUE] < S[AHEAD]:
+        k += lanes
+        S[p + P_GROUPS] += 1
+        after = S[o + O_INTERVAL] + S[o + O_FRACTION]
+        S[o + O_DUE] += after // 100
+        S[o + O_FRACTION] = after % 100
+    run_elements(S, F, H, p, o, start, k)
+    return k
+
+
+def first_word(S: Any, p: int, o: int, operand: int, k: int) -> int:
+    """The place of element k of an operand that is whole aligned words, or of the scalar; else -1."""
+    if S[operand + A_KIND] < 0:
+        return o + O_SCALAR
+    half_words = S[p + P_MEMORY] + (element_address(S, operand, k) >> 1)
+    words = S[operand + A_KIND] == 0 and S[operand + A_WIDTH] == 4
+    if words and S[operand + A_STRIDE] & 3 == 0 and half_words & 1 == 0:
+        return half_words >> 1
+    return -1
+
+
+def run_elements(S: Any, F: Any, H: Any, p: int, o: int, k: int, end: int) -> None:
+    """Elements k to `end` of an op that stays inside its PE's memory."""
+    function = S[o + O_FUNCTION]
+    scalar = S[o + O_SCALAR]
+    first = first_word(S, p, o, o + O_SRC0, k)
+    second = first_word(S, p, o, o + O_SRC1, k)
+    to = first_word(S, p, o, o + O_DEST, k) if S[o + O_DEST + A_KIND] == 0 else -1
+    if first < 0 or second < 0 or to < 0:
+        while k < end:
+            a = fetch(S, H, p, o + O_SRC0, k, scalar)
+            b = fetch(S, H, p, o + O_SRC1, k, scalar)
+            deliver(S, H, p, o, k, vector_op(S, F, function, a, b, scalar), 0)
+            k += 1
+        return
+    step = S[o + O_SRC0 + A_STRIDE] >> 2 if S[o + O_SRC0 + A_KIND] == 0 else 0
+    other = S[o + O_SRC1 + A_STRIDE] >> 2 if S[o + O_SRC1 + A_KIND] == 0 else 0
+    forth = S[o + O_DEST + A_STRIDE] >> 2
+    times = single(S, F, scalar)
+    while k < end:
+        if function == 0:
+            total = single(S, F, S[first]) + single(S, F, S[second]) * times
+            S[to] = single_bits(S, F, total)
+        else:
+            S[to] = wrap32(vector_op(S, F, function, S[first], S[second], scalar))
+        first += step
+        second += other
+        to += forth
+        k += 1
+
+
 def step_op(S: Any, F: Any, H: Any, p: int, thread: int, now: int) -> int:
     """Advance an op by one group: 0 it did not move, 1 it did, 2 it did without taking the issue slot."""
     o = p + P_OPS + thread * OP_FIELDS
@@ -267,14 +348,29 @@ def step_op(S: Any, F: Any, H: Any, p: int, thread: int, now: int) -> int:
         k += 1
     S[o + O_DONE] = k
     S[p + P_GROUPS] += 1
+    if S[TRACE_LEVEL] >= 3:
+        trace(S, PATH_GROUP, now, p, thread, due)
     S[PROGRESS] = 1
     after = S[o + O_INTERVAL]
     if due == now:
         after += S[o + O_FRACTION]
-    S[o + O_DUE] = now + after // 100
-    S[o + O_FRACTION] = after % 100
+    # Hardly ever anything else, and a division is as dear as the rest.
+    if after == 100:
+        S[o + O_DUE] = now + 1
+        S[o + O_FRACTION] = 0
+    else:
+        S[o + O_DUE] = now + after // 100
+        S[o + O_FRACTION] = after % 100
     if k == S[o + O_LENGTH]:
         finish(S, p, thread, o, now)
+    elif (
+        S[o + O_DEST + A_KIND] < 2
+        and S[o + O_SRC0 + A_KIND] < 2
+        and S[p + P_THREADS] == 1
+        and S[AHEAD] > now
+        and S[TRACE_LEVEL] < 3
+    ):
+        S[o + O_DONE] = run_ahead(S, F, H, p, o, k)
     if S[o + O_FABRIC] and S[K_EXECUTE] == 0:
         return 2
     return 1
@@ -315,7 +411,10 @@ def finish(S: Any, p: int, thread: int, o: int, now: int) -> None:
     if S[o + O_FABRIC] == 0:
         done += S[o + O_LATENCY]
     act(S, p, flags >> 8 & 15, flags >> 12 & 31, done)
+    if S[TRACE_LEVEL] >= 3 and flags >> 8 & 15:
+        trace(S, PATH_ACT, now, p, (flags >> 12 & 31) | (thread + 1) << 8, done)
     if thread == 0:
+        S[p + P_MAIN_GROUPS] += (S[o + O_LENGTH] + S[o + O_LANES] - 1) // S[o + O_LANES]
         S[p + P_STATE] = RUNNING
         S[p + P_READY] = S[o + O_DUE] + S[K_VECTOR_ISSUE]
     if S[TRACE_LEVEL] >= 2:
@@ -388,6 +487,15 @@ def length_of(S: Any, p: int, dest: int, src0: int, src1: int) -> int:
     return product
 
 
+def trace_operands(S: Any, p: int, o: int, now: int, thread: int) -> None:
+    """Record the queues and fifos of an op: one row an operand."""
+    for place in range(3):
+        operand = o + O_DEST + 5 * place
+        kind = S[operand + A_KIND]
+        if kind >= 2:
+            trace(S, PATH_OPERAND, now, p, thread | place << 4 | kind << 8, S[operand + A_PLACE])
+
+
 def dispatch(S: Any, p: int, i: int, thread: int, now: int) -> None:
     """Begin the vector op of instruction row i on a thread."""
     o = p + P_OPS + thread * OP_FIELDS
@@ -451,6 +559,8 @@ def dispatch(S: Any, p: int, i: int, thread: int, now: int) -> None:
         S[o + O_LATENCY] = S[K_FABRIC_DISPATCH] if c == 3 else S[K_MEMORY_DISPATCH]
     if S[TRACE_LEVEL] >= 2:
         trace(S, TRACE_OP, now, p, thread, function)
+        if S[TRACE_LEVEL] >= 3:
+            trace_operands(S, p, o, now, thread)
     S[p + P_THREADS] |= 1 << thread
     if thread == 0:
         S[p + P_STATE] = IN_VECTOR

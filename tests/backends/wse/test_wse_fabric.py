@@ -103,6 +103,38 @@ def _multicast_square(asm: Assembler, size: int, words: int) -> None:
             asm.place(receive, x, y, inputs={0: 3})
 
 
+def _delayed_stream(toward: int, setting: str) -> int:
+    """Cycles of forty words over four hops in a direction, to a receiver that begins late."""
+    along = (5, 1) if toward in (EAST, WEST) else (1, 5)
+    asm = Assembler(*along)
+    places = [(n, 0) if along == (5, 1) else (0, n) for n in range(5)]
+    if toward in (WEST, NORTH):
+        places.reverse()
+    send = asm.program("send")
+    send.task("main", active=True)
+    send.vector("mov32", send.fabout(0, 40), send.mem1d(send.array("data", 40)))
+    send.end()
+    take = asm.program("take")
+    take.task("main", active=True)
+    take.li(3, 0, cost=50)
+    take.vector("mov32", take.mem1d(take.array("got", 40)), take.fabin(0, 40))
+    take.end()
+    asm.place(send, *places[0], outputs={0: 3})
+    asm.place(take, *places[-1], inputs={0: 3})
+    for n, place in enumerate(places):
+        asm.route(*place, 3, ([(toward + 2) & 3 if n else RAMP], [toward if n < 4 else RAMP]))
+    simulator = Simulator(asm.image(), machine("wse3", [setting]))
+    simulator.run()
+    return simulator.cycle
+
+
+@pytest.mark.parametrize(("depth", "cycles"), [(1, 148), (2, 106), (4, 99)])
+def test_no_direction_is_favoured(depth: int, cycles: int) -> None:
+    """Room is that of the cycle's start: it does not matter which of two routers is visited first."""
+    found = {_delayed_stream(toward, f"router_depth={depth}") for toward in range(4)}
+    assert found == {cycles}
+
+
 def test_a_multicast_waits_for_the_slowest() -> None:
     """A square broadcast arrives whole at everyone, in order, in B + M + N - 2 + 4 cycles."""
     asm = Assembler(5, 5)
@@ -414,6 +446,10 @@ def test_an_endless_program_meets_the_limit() -> None:
         ("hops=1", "'hops=1' does not set a constant of the machine"),
         ("hop=x", "'x' is not a value of the machine's hop"),
         ("hop=0", "'0' is out of range for the machine's hop"),
+        (
+            "hop=100001",
+            "'100001' is out of range for the machine's hop; at least 1, at most 100000",
+        ),
         ("input_depths=1:2", "queue depths are eight numbers"),
     ],
 )

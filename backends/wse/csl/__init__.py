@@ -1,0 +1,1 @@
+"""CSL: printing wafer programs as the source of an SDK project, and checking such sources."""

@@ -1,0 +1,1 @@
+"""Tile programs of networks: `interface.emit` builds a `wse` program from a mapped network."""
