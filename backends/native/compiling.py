@@ -1,0 +1,75 @@
+"""From a module in the `llvm` dialect to functions that can be called."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+
+from pyflame_rt.backends.native.llvm import binding, converter
+from pyflame_rt.backends.native.processors import Instructions
+
+_LOCK = threading.Lock()
+"""LLVM's parser and code generator are called by one thread at a time."""
+
+
+def to_llvm(module: ModuleOp) -> str:
+    """The module as LLVM's own text."""
+    return str(converter().convert_module(module, fallback_target_triple=None))
+
+
+def to_object(text: str, kind: Instructions) -> bytes:
+    """Machine code, as an object file in memory, of LLVM's text."""
+    with _LOCK:
+        machine = _machine(kind)
+        parsed = binding().parse_assembly(text)
+        parsed.verify()
+        return bytes(machine.emit_object(parsed))
+
+
+def to_assembly(text: str, kind: Instructions) -> str:
+    """What a person reads of the machine code."""
+    with _LOCK:
+        return str(_machine(kind).emit_assembly(binding().parse_assembly(text)))
+
+
+def _machine(kind: Instructions) -> Any:
+    _initialize()
+    target = binding().Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=kind.cpu, features=kind.features, opt=3, reloc="pic", codemodel="default", jit=True
+    )
+
+
+@cache
+def _initialize() -> None:
+    binding().initialize_native_target()
+    binding().initialize_native_asmprinter()
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A function in memory, as long as this lives. Calls release the interpreter's lock."""
+
+    call: Callable[..., None]
+    engine: Any
+
+
+def load(code: bytes, name: str, arguments: Sequence[Any]) -> Loaded:
+    """A function of an object file, of arguments of these C types."""
+    with _LOCK:
+        _initialize()
+        empty = binding().parse_assembly("")
+        machine = binding().Target.from_default_triple().create_target_machine(jit=True)
+        engine = binding().create_mcjit_compiler(empty, machine)
+        engine.add_object_file(binding().ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        address = engine.get_function_address(name)
+    if not address:
+        raise ValueError(f"there is no function @{name} in the code")
+    return Loaded(ctypes.CFUNCTYPE(None, *arguments)(address), engine)
