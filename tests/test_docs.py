@@ -31,7 +31,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(ROOT / "examples" / folder, tmp_path / "examples" / folder)
     commands = tmp_path / ".commands"
     commands.mkdir()
-    for tool in ("pfrt_opt", "pfrt_run"):
+    for tool in ("pfrt_opt", "pfrt_run", "pfrt_wse_bench"):
         script = commands / tool.replace("_", "-")
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pyflame_rt.tools.{tool} "$@"\n')
         script.chmod(0o755)
