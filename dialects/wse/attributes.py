@@ -158,17 +158,30 @@ class PositionsAttr(Data[tuple[Position, ...]]):
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> tuple[Position, ...]:
+        with parser.in_angle_brackets():
+            return cls.parse_bare(parser).data
+
+    @classmethod
+    def parse_bare(cls, parser: AttrParser) -> PositionsAttr:
+        """What stands in the text of a route."""
         if parser.parse_optional_keyword("positions") is None:
-            return (_parse_position(parser),)
-        return tuple(
-            parser.parse_comma_separated_list(
-                parser.Delimiter.SQUARE, lambda: _parse_position(parser)
+            return cls((_parse_position(parser),))
+        return cls(
+            tuple(
+                parser.parse_comma_separated_list(
+                    parser.Delimiter.SQUARE, lambda: _parse_position(parser)
+                )
             )
         )
 
     def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(f"<{self.bare}>")
+
+    @property
+    def bare(self) -> str:
+        """What `parse_bare` reads."""
         text = ", ".join(map(str, self.data))
-        printer.print_string(text if len(self.data) == 1 else f"positions [{text}]")
+        return text if len(self.data) == 1 else f"positions [{text}]"
 
 
 def _parse_position(parser: AttrParser) -> Position:
@@ -218,15 +231,26 @@ class FilterAttr(Data[Filter]):
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Filter:
+        with parser.in_angle_brackets():
+            return cls.parse_bare(parser).data
+
+    @classmethod
+    def parse_bare(cls, parser: AttrParser) -> FilterAttr:
+        """What stands in the text of a route."""
         kind = parser.parse_keyword_in(("range", "counter"))
         if kind == "range":
             low, high = _named(parser, "min", "max")
-            return Filter(kind, low, high)
+            return cls(Filter(kind, low, high))
         start, high, low = _named(parser, "init", "max", "limit")
-        return Filter(kind, low, high, start)
+        return cls(Filter(kind, low, high, start))
 
     def print_parameter(self, printer: Printer) -> None:
-        printer.print_string(str(self.data))
+        printer.print_string(f"<{self.bare}>")
+
+    @property
+    def bare(self) -> str:
+        """What `parse_bare` reads."""
+        return str(self.data)
 
 
 def _named(parser: AttrParser, *names: str) -> Iterable[int]:

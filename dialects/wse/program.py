@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
@@ -15,12 +16,22 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.irdl import (
+    IRDLOperation,
     irdl_op_definition,
     opt_prop_def,
     prop_def,
     region_def,
     traits_def,
 )
+from xdsl.irdl.declarative_assembly_format import (
+    AttributeVariable,
+    CustomDirective,
+    ParsingState,
+    PrintingState,
+    irdl_custom_directive,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, NoTerminator, SymbolOpInterface, SymbolTable
 
 from pyflame_rt.dialects.wse.attributes import (
@@ -51,6 +62,37 @@ COLORS = 24
 
 # More PEs than this are a slip of the pen, and arrays that no host has room for.
 _MOST_PES = 1 << 22
+
+
+@irdl_custom_directive
+class Positions(CustomDirective):
+    """The switch positions of a route without brackets."""
+
+    positions: AttributeVariable
+
+    def parse(self, parser: Parser, state: ParsingState) -> None:
+        self.positions.set(state, PositionsAttr.parse_bare(parser))
+
+    def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
+        state.print_whitespace(printer)
+        printer.print_string(cast(PositionsAttr, self.positions.get(op)).bare)
+
+
+@irdl_custom_directive
+class FilterWords(CustomDirective):
+    """`filter`, and the filter of a route without brackets, if it has one."""
+
+    filter: AttributeVariable
+
+    def parse(self, parser: Parser, state: ParsingState) -> None:
+        if parser.parse_optional_keyword("filter") is not None:
+            self.filter.set(state, FilterAttr.parse_bare(parser))
+
+    def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
+        found = self.filter.get(op)
+        if isinstance(found, FilterAttr):
+            state.print_whitespace(printer)
+            printer.print_string(f"filter {found.bare}")
 
 
 @irdl_op_definition
@@ -178,10 +220,10 @@ class RouteOp(WseOp):
     swap_x = opt_prop_def(SymbolRefAttr)
     swap_y = opt_prop_def(SymbolRefAttr)
 
-    custom_directives = (NamedWord,)
+    custom_directives = (NamedWord, Positions, FilterWords)
     assembly_format = (
-        "$color `at` $where $positions (`initial` $initial^)? (`ring_mode` $ring_mode^)? "
-        "custom<NamedWord>($pop_mode) (`filter` $filter^)? (`swap_x` $swap_x^)? "
+        "$color `at` $where custom<Positions>($positions) (`initial` $initial^)? "
+        "(`ring_mode` $ring_mode^)? custom<NamedWord>($pop_mode) custom<FilterWords>($filter) (`swap_x` $swap_x^)? "
         "(`swap_y` $swap_y^)? attr-dict"
     )
 

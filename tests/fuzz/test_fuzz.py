@@ -129,8 +129,12 @@ def test_errors_of_ours_are_counted_by_class_and_kept_short(trying):
     def read(_: bytes) -> None:
         raise Special("x")
 
+    class Long(InvalidModelError):
+        def __str__(self) -> str:
+            return "x" * 5000
+
     def long(_: bytes) -> None:
-        raise InvalidModelError("x" * 5000)
+        raise Long("x")
 
     assert trying(read).ends == {"UnsupportedOperatorError": 3}
     assert trying(long).ends == {"!AssertionError": 3}
