@@ -1,7 +1,8 @@
 """Classifies the digits test set in every way there is; what `make demo` runs.
 
-The session API first, then `pfrt-run` on each backend. Each way's count of right answers stands
-beside the one that torch recorded; the exit code is 1 when any differs.
+The session API first, then `pfrt-run` on each backend of this machine. Each way's count of right answers
+stands beside the one that torch recorded; then an image on the simulated wafer, beside NumPy. The exit
+code is 1 when any differs.
 """
 
 from __future__ import annotations
@@ -53,16 +54,30 @@ def run_with(backend: str, name: str) -> bool:
     return right == recorded
 
 
+def run_on_the_wafer(name: str) -> bool:
+    """Classify one image on 8 x 8 simulated elements; whether NumPy agrees."""
+    options = ["--device", "wse2", "--grid", "8x8", "--inputs", str(SCRATCH / "image.npz")]
+    page = SCRATCH / f"{name}-wafer.html"
+    asked = ["--compare", "numpy", "--explain", "--report", str(page)]
+    agrees = shown("pfrt-run", str(FOLDER / f"{name}.onnx"), *options, *asked) == 0
+    print(f"cycles beside the bound of each step are above, a heat map of the elements in {page}\n")
+    return agrees
+
+
 def main() -> int:
     """Run everything; the exit code."""
     start = time.perf_counter()
     good = shown("python", str(FOLDER / "classify.py")) == 0
     print()
     SCRATCH.mkdir(parents=True, exist_ok=True)
-    np.savez(SCRATCH / "images.npz", images=np.load(FOLDER / "test.npz")["images"])
+    images = np.load(FOLDER / "test.npz")["images"]
+    np.savez(SCRATCH / "images.npz", images=images)
+    np.savez(SCRATCH / "image.npz", images=images[:1])
     for backend in backend_names():
         for name in ("cnn", "mlp"):
             good &= run_with(backend, name)
+    for name in ("mlp", "cnn"):
+        good &= run_on_the_wafer(name)
     verdict = "as torch does" if good else "NOT as torch does"
     print(f"Every way classifies {verdict}; {time.perf_counter() - start:.1f} s.")
     print(NEXT)
