@@ -1,7 +1,6 @@
 """Functions of the kernel that have a shorter form in machine code than the plain one compiles to."""
 
 # pyright: basic
-# ruff: noqa: ANN
 from __future__ import annotations
 
 from typing import Any

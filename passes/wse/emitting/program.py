@@ -95,7 +95,7 @@ def emitters(network: Network) -> list[Emitter]:
     steps = [emitter(network, step) for step in network.steps]
     while True:
         try:
-            allocate(_buffers(network, steps).values(), f"network {network.name!r}")
+            allocate(buffers_of(network, steps).values(), f"network {network.name!r}")
         except PassFailed:
             # The step that needs most for itself gives way first.
             needs = {
@@ -116,10 +116,10 @@ def emitters(network: Network) -> list[Emitter]:
 def build(network: Network) -> Emitted:
     """The program of a network."""
     steps = emitters(network)
-    buffers = _buffers(network, steps)
+    buffers = buffers_of(network, steps)
     addresses = allocate(buffers.values(), f"network {network.name!r}")
     program = ProgramBuilder(network.name, network.columns, network.rows)
-    used = _used(steps)
+    used = lines_used(steps)
     declare(program, used)
     pes = [(x, y) for y in range(network.rows) for x in range(network.columns)]
     keys = {
@@ -160,7 +160,8 @@ def _emitted(network: Network, steps: list[Emitter], program: ProgramBuilder) ->
     )
 
 
-def _used(steps: list[Emitter]) -> dict[Line, Used]:
+def lines_used(steps: list[Emitter]) -> dict[Line, Used]:
+    """What all steps together want of each line of PEs."""
     total: dict[Line, Used] = {}
     for step in steps:
         for line, used in step.used().items():
@@ -213,7 +214,7 @@ def _place(network: Network, code: Code, members: list[tuple[int, int]]) -> None
             code.program.place(code.tile, (across, down), {**chosen, **given})
 
 
-def _buffers(network: Network, steps: list[Emitter]) -> Mapping[str, Buffer]:
+def buffers_of(network: Network, steps: list[Emitter]) -> Mapping[str, Buffer]:
     """All buffers by name, with the steps between which they are live."""
     found: dict[str, Buffer] = {}
     for value in network.values:

@@ -13,13 +13,12 @@ from pyflame_rt.passes.wse.emitting.fabric import declare
 from pyflame_rt.passes.wse.emitting.interface import Network
 from pyflame_rt.passes.wse.emitting.machine import CONSTANTS
 from pyflame_rt.passes.wse.emitting.memory import allocate
-from pyflame_rt.passes.wse.emitting.step import Emitter
 
 
 def predict(network: Network) -> Mapping[str, float]:
     """Predicted cycles by step. Raises PassFailed for what does not fit together or in a PE's memory."""
-    steps = _emitters(network)
-    buffers = building._buffers(network, steps)  # pyright: ignore[reportPrivateUsage]
+    steps = building.emitters(network)
+    buffers = building.buffers_of(network, steps)
     allocate(buffers.values(), f"network {network.name!r}")
     machine = CONSTANTS[network.machine]
     return {step.name: step.predicted(machine) for step in steps}
@@ -33,7 +32,7 @@ def choices(network: Network) -> Mapping[str, Mapping[str, str | int]]:
             "reduce": "ring" if step.reduction.ring else "chain",
             "blocks": -(-step.source.value.slots // step.slots_at_a_time),
         }
-        for step in _emitters(network)
+        for step in building.emitters(network)
         if isinstance(step, ContractionEmitter)
     }
 
@@ -41,10 +40,6 @@ def choices(network: Network) -> Mapping[str, Mapping[str, str | int]]:
 def fabric(network: Network) -> ModuleOp:
     """A program with the colours and routes of all steps, and nothing else."""
     program = ProgramBuilder(network.name, network.columns, network.rows)
-    used = building._used(_emitters(network))  # pyright: ignore[reportPrivateUsage]
+    used = building.lines_used(building.emitters(network))
     declare(program, used)
     return ModuleOp([program.op])
-
-
-def _emitters(network: Network) -> list[Emitter]:
-    return building.emitters(network)
