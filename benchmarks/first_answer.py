@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = ROOT / "tests" / "networks"
 NAMES = ("resnet50", "bert_base")
 WHAT = ("session", "first_answer", "from_start", "memory")
-BOUND = {"batch": 1, "sequence": 32, "past": 128, "N": 1}
+BOUND = {"batch": 1, "sequence": 32, "past": 16, "N": 1}
 CHILD = """
 import sys, time
 import numpy as np
