@@ -4,55 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from wse_by_hand import MACHINES, dense, loaded, same, timeline
 
-from pyflame_rt import ir_text
-from pyflame_rt.backends.wse.host import Runtime
 from pyflame_rt.backends.wse.machine import WSE2, WSE3, Machine
 from pyflame_rt.backends.wse.sim import image as im
 from pyflame_rt.backends.wse.sim.assembly import Assembler, ProgramBuilder
 from pyflame_rt.backends.wse.sim.image import EAST, NORTH, RAMP, SOUTH, WEST
 from pyflame_rt.backends.wse.sim.simulator import Simulator
-from pyflame_rt.universe import make_context
-
-_MACHINES = pytest.mark.parametrize("machine", [WSE2, WSE3], ids=lambda machine: machine.name)
-
-
-def _loaded(text: str, machine: Machine, trace: str = "ops") -> Runtime:
-    """The program of a text, which is printed and read again first."""
-    module = ir_text.parse(text, make_context(), "test")
-    again = ir_text.parse(ir_text.to_text(module), make_context(), "test")
-    assert ir_text.to_text(again) == ir_text.to_text(module)
-    return Runtime(again, machine, jit=False, trace=trace)
-
-
-def _events(simulator: Simulator) -> list[tuple[str, int, int, int, str]]:
-    return [(e.kind, e.cycle, e.x, e.y, e.text) for e in simulator.events()]
-
-
-def _same(text: str, asm: Assembler, machine: Machine, *, launch: str | None = None) -> Runtime:
-    """Run both: the same events in the same cycles, the same memory."""
-    runtime = _loaded(text, machine)
-    by_hand = Simulator(asm.image(), machine, jit=False, trace="ops")
-    for each in (runtime, by_hand):
-        if launch is not None:
-            each.launch(launch)
-        each.run()
-    assert _events(runtime.simulator) == _events(by_hand)
-    assert runtime.cycle == by_hand.cycle
-    image, other = runtime.loaded.image, by_hand.image
-    for pe, program in image.placements.tolist():
-        x, y = pe % image.width, pe // image.width
-        expected = other.program_of(pe)
-        assert expected is not None
-        for name in image.programs[program].symbols:
-            found = runtime.simulator.read(name, x, y)
-            assert np.array_equal(found, by_hand.read(name, x, y), equal_nan=True), name
-            assert image.programs[program].symbols[name] == expected.symbols[name]
-    return runtime
-
-
-def _dense(values: np.ndarray) -> str:
-    return f"dense<{values.astype(float).tolist()}>"
 
 
 def _receiver(asm: Assembler, words: int) -> ProgramBuilder:
@@ -104,7 +62,7 @@ _RECEIVE = """
   }"""
 
 
-@_MACHINES
+@MACHINES
 @pytest.mark.parametrize("hops", [1, 5])
 def test_point_to_point(machine: Machine, hops: int) -> None:
     """A stream over routers that pass it on; a microthread receives it and activates a task."""
@@ -125,12 +83,12 @@ def test_point_to_point(machine: Machine, hops: int) -> None:
     for x in range(1, hops):
         asm.route(x, 0, 3, ([WEST], [EAST]))
     asm.route(hops, 0, 3, ([WEST], [RAMP]))
-    runtime = _same(text, asm, machine)
+    runtime = same(text, asm, machine)
     assert runtime.loaded.costs == {"receivers are armed": (100,)}
     assert np.array_equal(runtime.memcpy_d2h("data", hops, 0)[0, 0], np.arange(8))
 
 
-@_MACHINES
+@MACHINES
 def test_multicast_in_two_dimensions(machine: Machine) -> None:
     """Routes of rectangles that transmit to several directions; one colour, numbered by the loader."""
     text = f"""wse.program @broadcast width 3 height 3 {{
@@ -156,7 +114,7 @@ def test_multicast_in_two_dimensions(machine: Machine) -> None:
             else:
                 asm.place(receiver, x, y, inputs={0: 0})
                 asm.route(x, y, 0, ([NORTH if y else WEST], [RAMP, *onward]))
-    runtime = _same(text, asm, machine)
+    runtime = same(text, asm, machine)
     assert np.array_equal(runtime.read("data"), np.tile(np.arange(8), (3, 3, 1)))
 
 
@@ -211,7 +169,7 @@ def _chain(width: int, words: int) -> str:
     }}"""
 
 
-@_MACHINES
+@MACHINES
 @pytest.mark.parametrize(("width", "words"), [(3, 32), (5, 64), (8, 20)])
 def test_chain_reduce(machine: Machine, width: int, words: int) -> None:
     """Tiles whose queues have the colours that their placement gives; the stream is timed (B4)."""
@@ -238,12 +196,12 @@ def test_chain_reduce(machine: Machine, width: int, words: int) -> None:
             asm.route(x, 0, out, ([RAMP], [WEST]))
         if x < width - 1:
             asm.route(x, 0, receive, ([EAST], [RAMP]))
-    runtime = _loaded(_chain(width, words), machine)
+    runtime = loaded(_chain(width, words), machine)
     runtime.write("data", data)
     runtime.run()
     by_hand = Simulator(asm.image(), machine, jit=False, trace="ops")
     by_hand.run()
-    assert _events(runtime.simulator) == _events(by_hand)
+    assert timeline(runtime.simulator) == timeline(by_hand)
     assert np.array_equal(runtime.memcpy_d2h("data")[0, 0], data.sum((0, 1)))
     if machine is WSE2:
         events = runtime.simulator.events()
@@ -252,7 +210,7 @@ def test_chain_reduce(machine: Machine, width: int, words: int) -> None:
         assert end + 1 - start == words + 6 * (width - 1) - 1
 
 
-@_MACHINES
+@MACHINES
 def test_a_data_task_and_variables(machine: Machine) -> None:
     """The word is in a register for nothing, and a variable is computed where it is kept (B13)."""
     text = f"""wse.program @count width 2 height 1 {{
@@ -296,13 +254,13 @@ def test_a_data_task_and_variables(machine: Machine) -> None:
     asm.place(program, 1, 0, inputs={0: 3})
     asm.route(0, 0, 3, ([RAMP], [EAST]))
     asm.route(1, 0, 3, ([WEST], [RAMP]))
-    runtime = _same(text, asm, machine)
+    runtime = same(text, asm, machine)
     assert runtime.variable("n", 1, 0) == 80
     starts = [e.cycle for e in runtime.simulator.events() if (e.kind, e.x) == ("task", 1)]
     assert set(np.diff(starts)) == {31 if machine is WSE3 else 20}
 
 
-@_MACHINES
+@MACHINES
 def test_switches_and_control_words(machine: Machine) -> None:
     """Words end at a PE on the way until a control word opens its switch; `advance_switch` is one's own."""
     text = """wse.program @switch width 3 height 1 {
@@ -373,11 +331,11 @@ def test_switches_and_control_words(machine: Machine) -> None:
     asm.route(0, 0, 2, ([RAMP], [EAST]), ([RAMP], [EAST]), ring=True)
     asm.route(1, 0, 2, ([WEST], [RAMP]), ([WEST], [EAST]), pop=im.POP_ALWAYS)
     asm.route(2, 0, 2, ([WEST], [RAMP]))
-    runtime = _same(text, asm, machine)
+    runtime = same(text, asm, machine)
     assert runtime.memcpy_d2h("data", 2)[0, 0].tolist() == [3, 4, 5, 6]
 
 
-@_MACHINES
+@MACHINES
 def test_fifos_control_tasks_and_task_states(machine: Machine) -> None:
     """A microthread fills a fifo that the main thread empties; a control word starts its task."""
     text = f"""wse.program @fifo width 2 height 1 {{
@@ -390,7 +348,7 @@ def test_fifos_control_tasks_and_task_states(machine: Machine) -> None:
       wse.place @send at [0, 0]
       wse.place @fifo at [1, 0]
       wse.tile @send {{
-        wse.buffer @data export : memref<20xf32> = {_dense(np.arange(20))}
+        wse.buffer @data export : memref<20xf32> = {dense(np.arange(20))}
         wse.output_queue @oq = 0 color @c
         wse.output_queue @commands = 1 color @d
         wse.fabout_dsd @tx = @oq length 20
@@ -458,6 +416,6 @@ def test_fifos_control_tasks_and_task_states(machine: Machine) -> None:
     for colour in (3, 4):
         asm.route(0, 0, colour, ([RAMP], [EAST]))
         asm.route(1, 0, colour, ([WEST], [RAMP]))
-    runtime = _same(text, asm, machine)
+    runtime = same(text, asm, machine)
     assert [(p.text, p.value) for p in runtime.prints()] == [("last", None)]
     assert np.array_equal(runtime.memcpy_d2h("data", 1)[0, 0], -np.arange(20, dtype="f"))

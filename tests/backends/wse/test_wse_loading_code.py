@@ -6,54 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from wse_by_hand import MACHINES, dense, loaded, same
 
-from pyflame_rt import ir_text
-from pyflame_rt.backends.wse.host import Runtime
 from pyflame_rt.backends.wse.machine import WSE2, WSE3, Machine
 from pyflame_rt.backends.wse.sim import image as im
 from pyflame_rt.backends.wse.sim.assembly import Assembler, ProgramBuilder
-from pyflame_rt.backends.wse.sim.simulator import Simulator
-from pyflame_rt.universe import make_context
-
-_MACHINES = pytest.mark.parametrize("machine", [WSE2, WSE3], ids=lambda machine: machine.name)
-
-
-def _loaded(text: str, machine: Machine, trace: str = "ops") -> Runtime:
-    """The program of a text, which is printed and read again first."""
-    module = ir_text.parse(text, make_context(), "test")
-    again = ir_text.parse(ir_text.to_text(module), make_context(), "test")
-    assert ir_text.to_text(again) == ir_text.to_text(module)
-    return Runtime(again, machine, jit=False, trace=trace)
-
-
-def _events(simulator: Simulator) -> list[tuple[str, int, int, int, str]]:
-    return [(e.kind, e.cycle, e.x, e.y, e.text) for e in simulator.events()]
-
-
-def _same(text: str, asm: Assembler, machine: Machine, *, launch: str | None = None) -> Runtime:
-    """Run both: the same events in the same cycles, the same memory."""
-    runtime = _loaded(text, machine)
-    by_hand = Simulator(asm.image(), machine, jit=False, trace="ops")
-    for each in (runtime, by_hand):
-        if launch is not None:
-            each.launch(launch)
-        each.run()
-    assert _events(runtime.simulator) == _events(by_hand)
-    assert runtime.cycle == by_hand.cycle
-    image, other = runtime.loaded.image, by_hand.image
-    for pe, program in image.placements.tolist():
-        x, y = pe % image.width, pe // image.width
-        expected = other.program_of(pe)
-        assert expected is not None
-        for name in image.programs[program].symbols:
-            found = runtime.simulator.read(name, x, y)
-            assert np.array_equal(found, by_hand.read(name, x, y), equal_nan=True), name
-            assert image.programs[program].symbols[name] == expected.symbols[name]
-    return runtime
-
-
-def _dense(values: np.ndarray) -> str:
-    return f"dense<{values.astype(float).tolist()}>"
 
 
 def _one(
@@ -83,7 +40,7 @@ def _tile(body: str, state: str) -> str:
     }}"""
 
 
-@_MACHINES
+@MACHINES
 @pytest.mark.parametrize("loads", ["inside", "before"])
 def test_map_and_dsrs(machine: Machine, loads: str) -> None:
     """B14: y += A x by @map over x; operands are DSDs, or DSRs of which one saves its address."""
@@ -129,8 +86,8 @@ def test_map_and_dsrs(machine: Machine, loads: str) -> None:
           """,
         f"""
         wse.buffer @y export : memref<{rows}xf32> = dense<0.0>
-        wse.buffer @a export : memref<{columns}x{rows}xf32> = {_dense(a.reshape(columns, rows))}
-        wse.buffer @x export : memref<{columns}xf32> = {_dense(x)}
+        wse.buffer @a export : memref<{columns}x{rows}xf32> = {dense(a.reshape(columns, rows))}
+        wse.buffer @x export : memref<{columns}xf32> = {dense(x)}
         wse.mem1d_dsd @v = @y
         wse.mem1d_dsd @c = @a length {rows}
         wse.mem1d_dsd @x1 = @x
@@ -139,13 +96,13 @@ def test_map_and_dsrs(machine: Machine, loads: str) -> None:
         wse.dsr @s = src0 2
         wse.dsr @t = src1 2""",
     )
-    runtime = _same(text, asm, machine)
+    runtime = same(text, asm, machine)
     if loads == "before":
         expected = x @ a.reshape(columns, rows)
         assert np.allclose(runtime.memcpy_d2h("y")[0, 0], expected, rtol=1e-5, atol=1e-6)
 
 
-@_MACHINES
+@MACHINES
 def test_a_loop_over_tiles(machine: Machine) -> None:
     """B10 `while`: an iteration is the op, its loads, and eight cycles of a loop whose end is known."""
 
@@ -182,7 +139,7 @@ def test_a_loop_over_tiles(machine: Machine) -> None:
         wse.mem1d_dsd @va = @a
         wse.mem1d_dsd @vb = @b""",
     )
-    runtime = _same(text, asm, machine)
+    runtime = same(text, asm, machine)
     assert runtime.memcpy_d2h("t")[0, 0, 0] > 9 * 8
 
 
@@ -234,12 +191,12 @@ def test_dsds_that_change() -> None:
         wse.mem1d_dsd @row = @a length 2
         wse.mem1d_dsd @out = @y length 2""",
     )
-    runtime = _same(text, asm, WSE3)
+    runtime = same(text, asm, WSE3)
     assert runtime.loaded.costs == {"offset": (7,)}
     assert runtime.memcpy_d2h("y")[0, 0].tolist() == [0, 1, 1, 10, 40, 70, 0, 0]
 
 
-@_MACHINES
+@MACHINES
 def test_map_stores_what_is_yielded(machine: Machine) -> None:
     """The yielded value takes the element's place, for nothing; the vector is a DSD that is loaded first."""
 
@@ -262,10 +219,10 @@ def test_map_stores_what_is_yielded(machine: Machine) -> None:
             wse.yield %d : f16
           }""",
         f"""
-        wse.buffer @x export : memref<6xf16> = {_dense(np.arange(1, 7))}
+        wse.buffer @x export : memref<6xf16> = {dense(np.arange(1, 7))}
         wse.mem1d_dsd @v = @x length 3 stride 2""",
     )
-    runtime = _same(text, asm, machine)
+    runtime = same(text, asm, machine)
     assert runtime.memcpy_d2h("x")[0, 0].tolist() == [2, 2, 6, 4, 10, 6]
 
 
@@ -285,6 +242,6 @@ def test_maps_nest_beside_ops_on_dsds() -> None:
         wse.mem1d_dsd @vx = @x
         wse.mem1d_dsd @vy = @y""",
     )
-    runtime = _loaded(text, WSE2)
+    runtime = loaded(text, WSE2)
     runtime.run()
     assert runtime.memcpy_d2h("y")[0, 0].tolist() == [36, 72, 108]
