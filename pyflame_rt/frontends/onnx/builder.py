@@ -24,8 +24,8 @@ from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx.model import Graph, Node
 from pyflame_rt.frontends.onnx.reading import value_info
 from pyflame_rt.frontends.onnx.tensors import TensorReader, dtype_of_code
-from pyflame_rt.frontends.onnx.text import quoted
 from pyflame_rt.frontends.onnx.value_types import value_type
+from pyflame_rt.frontends.quoting import quoted
 
 Array: TypeAlias = npt.NDArray[Any]
 Properties: TypeAlias = Mapping[str, "PropertyValue | Attribute | None"]

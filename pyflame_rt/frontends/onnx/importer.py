@@ -39,8 +39,8 @@ from pyflame_rt.frontends.onnx.ops import rule_for
 from pyflame_rt.frontends.onnx.ordering import ordered
 from pyflame_rt.frontends.onnx.support import require_supported
 from pyflame_rt.frontends.onnx.tensors import TensorProto, TensorReader
-from pyflame_rt.frontends.onnx.text import quoted
 from pyflame_rt.frontends.onnx.value_types import value_type
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.limits import DEFAULT_LIMITS, Limits
 
 

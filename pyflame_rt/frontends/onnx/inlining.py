@@ -9,7 +9,7 @@ from onnx.onnx_ml_pb2 import AttributeProto
 
 from pyflame_rt.errors import InvalidModelError
 from pyflame_rt.frontends.onnx.model import Function, Graph, Model, Node, ValueInfo
-from pyflame_rt.frontends.onnx.text import quoted
+from pyflame_rt.frontends.quoting import quoted
 
 MAX_NODES = 250_000
 """Nodes after inlining; thirty functions that call each other twice make a billion."""

@@ -15,8 +15,8 @@ from pyflame_rt.frontends.onnx.external import ExternalFiles
 from pyflame_rt.frontends.onnx.model import Model
 from pyflame_rt.frontends.onnx.reading import read
 from pyflame_rt.frontends.onnx.tensors import TensorReader
-from pyflame_rt.frontends.onnx.text import printable
 from pyflame_rt.frontends.onnx.wire import Bytes, read_model
+from pyflame_rt.frontends.quoting import printable
 from pyflame_rt.limits import DEFAULT_LIMITS, Limits
 from pyflame_rt.weights import map_file
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from onnx.onnx_ml_pb2 import AttributeProto, SparseTensorProto, TensorProto
 
-from pyflame_rt.frontends.onnx.text import quoted
+from pyflame_rt.frontends.quoting import quoted
 
 Initializer: TypeAlias = TensorProto | SparseTensorProto
 Dim: TypeAlias = int | str | None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pyflame_rt.errors import InvalidModelError
 from pyflame_rt.frontends.onnx.model import Graph, Node
-from pyflame_rt.frontends.onnx.text import quoted
+from pyflame_rt.frontends.quoting import quoted
 
 _SHOWN = 5
 

@@ -29,7 +29,8 @@ from pyflame_rt.frontends.onnx.model import (
 )
 from pyflame_rt.frontends.onnx.tensors import MAX_RANK
 from pyflame_rt.frontends.onnx.text import name as checked_name
-from pyflame_rt.frontends.onnx.text import quoted, text
+from pyflame_rt.frontends.onnx.text import text
+from pyflame_rt.frontends.quoting import quoted
 
 _MAX_DIM = 2**63
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx.model import Model
 from pyflame_rt.frontends.onnx.ops import rule_for
-from pyflame_rt.frontends.onnx.text import quoted
+from pyflame_rt.frontends.quoting import quoted
 
 _SHOWN = 20
 

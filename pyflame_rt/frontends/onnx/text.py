@@ -1,12 +1,12 @@
-"""Text from a file: checked before it is believed, and escaped before it is shown."""
+"""Text from a file: checked before it is believed."""
 
 from __future__ import annotations
 
 from pyflame_rt.errors import InvalidModelError
+from pyflame_rt.frontends.quoting import quoted
 
 MAX_NAME = 4096
 """Bytes of the longest name that is accepted."""
-_SHOWN = 64
 
 
 def text(value: object, what: str, where: str) -> str:
@@ -26,14 +26,3 @@ def name(value: object, what: str, where: str) -> str:
             f"{what} {quoted(checked)} is longer than {MAX_NAME} bytes", where=where
         )
     return checked
-
-
-def quoted(value: str) -> str:
-    """A name in quotes for a message: bounded, with unprintable characters escaped."""
-    shown = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
-    return '"' + printable(shown.replace('"', '\\"')) + '"'
-
-
-def printable(value: str) -> str:
-    """Text with unprintable characters escaped, such as those that turn its direction around."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)

@@ -25,6 +25,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, constant_attr, element_type, tensor
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.aten.builder import AtenBuilder
 from pyflame_rt.frontends.torch.aten.promotion import INT64
 from pyflame_rt.frontends.torch.aten.sizes import Size
@@ -37,7 +38,6 @@ from pyflame_rt.frontends.torch.exported.nodes import Frame, Interpreter, hint, 
 from pyflame_rt.frontends.torch.exported.program import TensorMeta
 from pyflame_rt.frontends.torch.exported.state import written_inputs
 from pyflame_rt.frontends.torch.script.importer import drop_unused
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.storage import TensorRecord
 
 _SHOWN = 20

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from pyflame_rt.errors import InvalidModelError, UnsupportedFormatError
-from pyflame_rt.frontends.torch.script.text import quoted
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.limits import Limits
 
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)

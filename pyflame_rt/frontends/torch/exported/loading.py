@@ -9,13 +9,13 @@ from pathlib import PurePath
 
 from pyflame_rt.dtypes import DType
 from pyflame_rt.errors import UnsupportedFormatError
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.archive import Archive
 from pyflame_rt.frontends.torch.aten.values import code_of_dtype
 from pyflame_rt.frontends.torch.exported import json_text
 from pyflame_rt.frontends.torch.exported.expressions import Expression
 from pyflame_rt.frontends.torch.exported.json_text import Json
 from pyflame_rt.frontends.torch.exported.program import Program, TensorMeta, read_program
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.storage import (
     ArchiveStorages,
     Budget,

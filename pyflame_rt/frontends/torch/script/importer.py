@@ -22,6 +22,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.errors import InvalidModelError, PyFlameRTError, UnsupportedOperatorError
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.archive import Archive
 from pyflame_rt.frontends.torch.aten.values import Dtype
 from pyflame_rt.frontends.torch.pickle_globals import ObjectRecord
@@ -48,7 +49,7 @@ from pyflame_rt.frontends.torch.script.signature import (
 )
 from pyflame_rt.frontends.torch.script.states import State, changed_states, states_of
 from pyflame_rt.frontends.torch.script.symbols import Symbols
-from pyflame_rt.frontends.torch.script.text import quoted, ssa_name
+from pyflame_rt.frontends.torch.script.text import ssa_name
 from pyflame_rt.frontends.torch.script.values import (
     FunctionInfo,
     Instance,

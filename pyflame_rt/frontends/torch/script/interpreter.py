@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.script import containers, language, operators, scalars
 from pyflame_rt.frontends.torch.script.branches import branch
 from pyflame_rt.frontends.torch.script.hints import refine_for_layer
@@ -36,7 +37,6 @@ from pyflame_rt.frontends.torch.script.syntax import (
     With,
     dotted,
 )
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import (
     MISSING,
     BoundMethod,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.aten import sizes
 from pyflame_rt.frontends.torch.aten.sizes import Size
 from pyflame_rt.frontends.torch.aten.values import TensorValue
@@ -19,7 +20,6 @@ from pyflame_rt.frontends.torch.script.syntax import (
     dotted,
 )
 from pyflame_rt.frontends.torch.script.tensors import read
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import (
     MISSING,
     UNSET,

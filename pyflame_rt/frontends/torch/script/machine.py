@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import FileLineColLoc, IntAttr, LocationAttr, NameLoc
 from xdsl.ir import Block, Operation, SSAValue
 
 from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.aten.builder import (
     Array,
     AtenBuilder,
@@ -24,7 +25,6 @@ from pyflame_rt.frontends.torch.aten.builder import (
 from pyflame_rt.frontends.torch.aten.sizes import Call as SizeCall
 from pyflame_rt.frontends.torch.aten.sizes import Dim, Item, Size, atoms
 from pyflame_rt.frontends.torch.aten.values import Dtype, TensorValue, Value
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import (
     Choice,
     DictObject,

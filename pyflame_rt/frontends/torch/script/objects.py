@@ -8,12 +8,12 @@ import numpy as np
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, NameLoc, StringAttr
 
 from pyflame_rt.dialects.pfrt.data import ConstantOp
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.aten.values import TensorValue
 from pyflame_rt.frontends.torch.pickle_globals import DeviceRecord, EnumRecord, ObjectRecord
 from pyflame_rt.frontends.torch.script.interpreter import Frame, Interpreter
 from pyflame_rt.frontends.torch.script.machine import Machine
 from pyflame_rt.frontends.torch.script.quantized import of_record, unpacked_state
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import (
     AttributeOf,
     Device,

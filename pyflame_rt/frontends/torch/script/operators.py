@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.aten import rules
 from pyflame_rt.frontends.torch.aten.rules import Rule
 from pyflame_rt.frontends.torch.aten.sizes import Size
@@ -14,7 +15,6 @@ from pyflame_rt.frontends.torch.script import containers, language, quantized, s
 from pyflame_rt.frontends.torch.script.hints import refine
 from pyflame_rt.frontends.torch.script.machine import ScriptRaise
 from pyflame_rt.frontends.torch.script.tensors import fresh, link, read, view, write
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import (
     MISSING,
     Choice,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pyflame_rt.errors import InvalidModelError
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.script.syntax import (
     Assign,
     Attribute,
@@ -33,7 +34,6 @@ from pyflame_rt.frontends.torch.script.syntax import (
     While,
     With,
 )
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.tokens import Token, tokens, unescaped
 from pyflame_rt.limits import Limits
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.aten import rules
 from pyflame_rt.frontends.torch.aten.values import QUANTIZED, Value, numpy_of
 from pyflame_rt.frontends.torch.script import containers
 from pyflame_rt.frontends.torch.script.machine import Machine
 from pyflame_rt.frontends.torch.script.tensors import fresh, read, write
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import Known, ListObject, Packed, Tensor
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, BlockArgument
 from pyflame_rt.dialects.pfrt.containers import SequenceType
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, element_type, tensor
 from pyflame_rt.errors import InvalidModelError, PyFlameRTError
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.archive import Archive
 from pyflame_rt.frontends.torch.aten.sizes import Size
 from pyflame_rt.frontends.torch.aten.values import Dtype, TensorValue
@@ -28,7 +29,6 @@ from pyflame_rt.frontends.torch.script.syntax import (
     dotted,
 )
 from pyflame_rt.frontends.torch.script.tensors import fresh
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import Known, ListObject
 from pyflame_rt.frontends.torch.storage import Storage, TensorRecord, TorchDType
 

@@ -12,12 +12,12 @@ from xdsl.ir import Attribute, SSAValue
 from pyflame_rt.dialects.pfrt.base import constant_of
 from pyflame_rt.dialects.pfrt.lattice import join
 from pyflame_rt.dialects.pfrt.types import constant_attr
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.aten.sizes import Size
 from pyflame_rt.frontends.torch.aten.values import TensorValue
 from pyflame_rt.frontends.torch.script.machine import Machine, Mutable
 from pyflame_rt.frontends.torch.script.merging import Kind, carried, freeze, kind_of, uncarried
 from pyflame_rt.frontends.torch.script.tensors import read
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import Instance, Known, Storage, Tensor
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from pyflame_rt.errors import InvalidModelError
+from pyflame_rt.frontends.quoting import quoted
 from pyflame_rt.frontends.torch.archive import Archive
 from pyflame_rt.frontends.torch.script.parser import parse
 from pyflame_rt.frontends.torch.script.syntax import File, Function
-from pyflame_rt.frontends.torch.script.text import quoted
 from pyflame_rt.frontends.torch.script.values import ClassInfo, FunctionInfo
 from pyflame_rt.limits import Limits
 

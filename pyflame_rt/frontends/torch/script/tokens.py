@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyflame_rt.errors import InvalidModelError
-from pyflame_rt.frontends.torch.script.text import quoted
+from pyflame_rt.frontends.quoting import quoted
 
 _TOKEN = re.compile(
     r"(?P<line>(?:[ ]*(?:\#[^\n]*)?\n)+[ ]*)"
