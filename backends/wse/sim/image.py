@@ -191,6 +191,11 @@ ALU_FUNCTIONS: Final = (
     *("add", "sub", "mul", "div", "rem", "min", "max", "and", "or", "xor", "shl", "shr"),
     *("eq", "ne", "lt", "le", "gt", "ge", "neg", "abs", "not", "sqrt"),
 )
+(
+    ALU_ADD, ALU_SUB, ALU_MUL, ALU_DIV, ALU_REM, ALU_MIN, ALU_MAX, ALU_AND, ALU_OR, ALU_XOR,
+    ALU_SHL, ALU_SHR, ALU_EQ, ALU_NE, ALU_LT, ALU_LE, ALU_GT, ALU_GE, ALU_NEG, ALU_ABS, ALU_NOT,
+    ALU_SQRT,
+) = range(len(ALU_FUNCTIONS))  # fmt: skip
 UNARY: Final = ("neg", "abs", "not", "sqrt")
 
 # Functions of VECTOR: elementwise on dest, src0, src1 and the scalar.
@@ -203,6 +208,11 @@ VECTOR_FUNCTIONS: Final = (
     *("fmaxh", "fnegs", "fnegh", "fmovs", "fmovh", "mov16", "mov32", "add16", "sub16", "fs2h"),
     *("fh2s", "dfilt", "faddhs", "fmins", "fminh", "and16", "or16", "xor16", "add32"),
 )
+(
+    FMACS, FMACH, FMACHS, FADDS, FADDH, FSUBS, FSUBH, FMULS, FMULH, FMAXS, FMAXH, FNEGS, FNEGH,
+    FMOVS, FMOVH, MOV16, MOV32, ADD16, SUB16, FS2H, FH2S, DFILT, FADDHS, FMINS, FMINH, AND16,
+    OR16, XOR16, ADD32,
+) = range(len(VECTOR_FUNCTIONS))  # fmt: skip
 
 # Cost classes, written as cost = -1 - class; SCALAR for most, the opcode's own by default.
 COST_SCALAR: Final = -1

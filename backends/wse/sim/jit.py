@@ -18,6 +18,7 @@ import numpy as np
 
 from pyflame_rt.backends.wse.sim import (
     engine,
+    image,
     layout,
     native,
     numbers,
@@ -137,7 +138,7 @@ def _functions(module: ModuleType) -> list[FunctionType]:
 
 def _cache_folder() -> Path | None:
     digest = hashlib.sha256()
-    for module in (*_MODULES, layout, native):
+    for module in (*_MODULES, image, layout, native):
         digest.update(Path(str(module.__file__)).read_bytes())
     try:
         root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -9,6 +9,64 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pyflame_rt.backends.wse.sim.image import (
+    ADD16,
+    ADD32,
+    ALU_ABS,
+    ALU_ADD,
+    ALU_AND,
+    ALU_DIV,
+    ALU_EQ,
+    ALU_GE,
+    ALU_GT,
+    ALU_LE,
+    ALU_LT,
+    ALU_MAX,
+    ALU_MIN,
+    ALU_MUL,
+    ALU_NE,
+    ALU_NEG,
+    ALU_NOT,
+    ALU_OR,
+    ALU_REM,
+    ALU_SHL,
+    ALU_SHR,
+    ALU_SQRT,
+    ALU_SUB,
+    ALU_XOR,
+    AND16,
+    F16,
+    F32,
+    FADDH,
+    FADDHS,
+    FADDS,
+    FH2S,
+    FMACH,
+    FMACHS,
+    FMACS,
+    FMAXH,
+    FMAXS,
+    FMINH,
+    FMINS,
+    FMOVH,
+    FMOVS,
+    FMULH,
+    FMULS,
+    FNEGH,
+    FNEGS,
+    FS2H,
+    FSUBH,
+    FSUBS,
+    I16,
+    I32,
+    MOV16,
+    MOV32,
+    OR16,
+    SUB16,
+    U16,
+    U32,
+    XOR16,
+)  # fmt: skip
 from pyflame_rt.backends.wse.sim.layout import (
     HALF,
     SCRATCH,
@@ -79,31 +137,31 @@ def half_bits(value: float) -> int:
 
 def to_float(S: Any, F: Any, bits: int, kind: int) -> float:
     """A register's value of a type, as a float."""
-    if kind == 5:
+    if kind == F32:
         return single(S, F, bits)
-    if kind == 4:
+    if kind == F16:
         return half(S, F, bits)
-    if kind == 3:
+    if kind == U32:
         return (bits & 0xFFFFFFFF) * 1.0
     return bits * 1.0
 
 
 def from_float(S: Any, F: Any, value: float, kind: int) -> int:
     """A float as a register of a type; integers truncate and saturate, NaN gives 0."""
-    if kind == 5:
+    if kind == F32:
         return single_bits(S, F, value)
-    if kind == 4:
+    if kind == F16:
         return half_bits(value)
     if value != value:
         return 0
-    low = -32768.0 if kind == 0 else -2147483648.0 if kind == 2 else 0.0
+    low = -32768.0 if kind == I16 else -2147483648.0 if kind == I32 else 0.0
     high = (
         32767.0
-        if kind == 0
+        if kind == I16
         else 65535.0
-        if kind == 1
+        if kind == U16
         else 2147483647.0
-        if kind == 2
+        if kind == I32
         else 4294967295.0
     )
     if value < low:
@@ -115,25 +173,25 @@ def from_float(S: Any, F: Any, value: float, kind: int) -> int:
 
 def integer(value: int, kind: int) -> int:
     """An integer wrapped to a type, as a register keeps it."""
-    if kind == 0:
+    if kind == I16:
         return wrap16(value)
-    if kind == 1:
+    if kind == U16:
         return value & 0xFFFF
     return wrap32(value)
 
 
 def scalar_op(S: Any, F: Any, function: int, kind: int, left: int, right: int) -> int:
     """ALU: the functions of `image.ALU_FUNCTIONS` by number."""
-    if kind >= 4:
+    if kind >= F16:
         x = to_float(S, F, left, kind)
         y = to_float(S, F, right, kind)
-        if function >= 12 and function <= 17:
+        if function >= ALU_EQ and function <= ALU_GE:
             return compared(x, y, function)
         return from_float(S, F, float_op(function, x, y), kind)
-    if kind == 3:
+    if kind == U32:
         left = left & 0xFFFFFFFF
         right = right & 0xFFFFFFFF
-    if function >= 12 and function <= 17:
+    if function >= ALU_EQ and function <= ALU_GE:
         return compared(left, right, function)
     return integer(integer_op(function, kind, left, right), kind)
 
@@ -141,15 +199,15 @@ def scalar_op(S: Any, F: Any, function: int, kind: int, left: int, right: int) -
 def compared(x: Any, y: Any, function: int) -> int:
     """eq ne lt le gt ge as 0 or 1."""
     truth = False
-    if function == 12:
+    if function == ALU_EQ:
         truth = x == y
-    elif function == 13:
+    elif function == ALU_NE:
         truth = x != y
-    elif function == 14:
+    elif function == ALU_LT:
         truth = x < y
-    elif function == 15:
+    elif function == ALU_LE:
         truth = x <= y
-    elif function == 16:
+    elif function == ALU_GT:
         truth = x > y
     else:
         truth = x >= y
@@ -158,121 +216,121 @@ def compared(x: Any, y: Any, function: int) -> int:
 
 def float_op(function: int, x: float, y: float) -> float:
     """Float arithmetic; bitwise functions give 0."""
-    if function == 0:
+    if function == ALU_ADD:
         return x + y
-    if function == 1:
+    if function == ALU_SUB:
         return x - y
-    if function == 2:
+    if function == ALU_MUL:
         return x * y
-    if function == 3:
+    if function == ALU_DIV:
         if y == 0.0:
             if x == 0.0 or x != x:
                 return math.nan
             return math.inf * math.copysign(1.0, x) * math.copysign(1.0, y)
         return x / y
-    if function == 5:
+    if function == ALU_MIN:
         return y if y < x or x != x else x
-    if function == 6:
+    if function == ALU_MAX:
         return y if y > x or x != x else x
-    if function == 18:
+    if function == ALU_NEG:
         return -x
-    if function == 19:
+    if function == ALU_ABS:
         return abs(x)
-    if function == 21:
+    if function == ALU_SQRT:
         return math.sqrt(x) if x >= 0.0 else math.nan
     return 0.0
 
 
 def integer_op(function: int, kind: int, x: int, y: int) -> int:
     """Integer arithmetic before it is wrapped."""
-    width = 15 if kind < 2 else 31
-    if function == 0:
+    width = 15 if kind < I32 else 31
+    if function == ALU_ADD:
         return x + y
-    if function == 1:
+    if function == ALU_SUB:
         return x - y
-    if function == 2:
+    if function == ALU_MUL:
         # The low bits of an unsigned product: signed factors have the same ones and cannot overflow.
         return wrap32(x) * wrap32(y)
-    if function == 3 or function == 4:
+    if function == ALU_DIV or function == ALU_REM:
         if y == 0:
             return 0
         quotient = abs(x) // abs(y)
         if (x < 0) != (y < 0):
             quotient = -quotient
-        return quotient if function == 3 else x - quotient * y
-    if function == 5:
+        return quotient if function == ALU_DIV else x - quotient * y
+    if function == ALU_MIN:
         return y if y < x else x
-    if function == 6:
+    if function == ALU_MAX:
         return y if y > x else x
-    if function == 7:
+    if function == ALU_AND:
         return x & y
-    if function == 8:
+    if function == ALU_OR:
         return x | y
-    if function == 9:
+    if function == ALU_XOR:
         return x ^ y
-    if function == 10:
+    if function == ALU_SHL:
         return wrap32(x) << (y & width)
-    if function == 11:
+    if function == ALU_SHR:
         return x >> (y & width)
-    if function == 18:
+    if function == ALU_NEG:
         return -x
-    if function == 19:
+    if function == ALU_ABS:
         return abs(x)
-    if function == 20:
+    if function == ALU_NOT:
         return ~x
     return 0
 
 
 def vector_op(S: Any, F: Any, function: int, a: int, b: int, c: int) -> int:
     """One element of a vector op: src0, src1, scalar, by `image.VECTOR_FUNCTIONS`' number."""
-    if function == 3:
+    if function == FADDS:
         return single_bits(S, F, single(S, F, a) + single(S, F, b))
-    if function == 0:
+    if function == FMACS:
         return single_bits(S, F, single(S, F, a) + single(S, F, b) * single(S, F, c))
-    if function == 16 or function == 15 or function == 13 or function == 14:
+    if function == MOV32 or function == MOV16 or function == FMOVS or function == FMOVH:
         return a
-    if function == 1:
+    if function == FMACH:
         return half_bits(half(S, F, a) + half(S, F, b) * half(S, F, c))
-    if function == 2:
+    if function == FMACHS:
         return single_bits(S, F, single(S, F, a) + half(S, F, b) * half(S, F, c))
-    if function == 4:
+    if function == FADDH:
         return half_bits(half(S, F, a) + half(S, F, b))
-    if function == 5:
+    if function == FSUBS:
         return single_bits(S, F, single(S, F, a) - single(S, F, b))
-    if function == 6:
+    if function == FSUBH:
         return half_bits(half(S, F, a) - half(S, F, b))
-    if function == 7:
+    if function == FMULS:
         return single_bits(S, F, single(S, F, a) * single(S, F, b))
-    if function == 8:
+    if function == FMULH:
         return half_bits(half(S, F, a) * half(S, F, b))
-    if function == 9:
-        return single_bits(S, F, float_op(6, single(S, F, a), single(S, F, b)))
-    if function == 10:
-        return half_bits(float_op(6, half(S, F, a), half(S, F, b)))
-    if function == 11:
+    if function == FMAXS:
+        return single_bits(S, F, float_op(ALU_MAX, single(S, F, a), single(S, F, b)))
+    if function == FMAXH:
+        return half_bits(float_op(ALU_MAX, half(S, F, a), half(S, F, b)))
+    if function == FNEGS:
         return a ^ -0x80000000
-    if function == 12:
+    if function == FNEGH:
         return (a ^ 0x8000) & 0xFFFF
-    if function == 17:
+    if function == ADD16:
         return wrap16(a + b)
-    if function == 18:
+    if function == SUB16:
         return wrap16(a - b)
-    if function == 19:
+    if function == FS2H:
         return half_bits(single(S, F, a))
-    if function == 20:
+    if function == FH2S:
         return single_bits(S, F, half(S, F, a))
-    if function == 22:
+    if function == FADDHS:
         return single_bits(S, F, single(S, F, a) + half(S, F, b))
-    if function == 23:
-        return single_bits(S, F, float_op(5, single(S, F, a), single(S, F, b)))
-    if function == 24:
-        return half_bits(float_op(5, half(S, F, a), half(S, F, b)))
-    if function == 25:
+    if function == FMINS:
+        return single_bits(S, F, float_op(ALU_MIN, single(S, F, a), single(S, F, b)))
+    if function == FMINH:
+        return half_bits(float_op(ALU_MIN, half(S, F, a), half(S, F, b)))
+    if function == AND16:
         return a & b
-    if function == 26:
+    if function == OR16:
         return a | b
-    if function == 27:
+    if function == XOR16:
         return a ^ b
-    if function == 28:
+    if function == ADD32:
         return wrap32(a + b)
     return a

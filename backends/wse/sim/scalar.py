@@ -4,6 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyflame_rt.backends.wse.sim.image import (
+    ACTIVATE,
+    ADD_DSD,
+    ADD_DSD_CONSTANT,
+    ALU,
+    ALUI,
+    BLOCK,
+    BRANCH,
+    CALL,
+    CONVERT,
+    END,
+    F16,
+    F32,
+    FMA,
+    HALT,
+    I32,
+    JUMP,
+    LI,
+    LOAD,
+    LOAD_DSR,
+    MAP_BEGIN,
+    MAP_ELEMENT,
+    MAP_NEXT,
+    MAP_STORE,
+    MOVE,
+    PRINT,
+    RETURN,
+    SET_COLOUR,
+    SET_DSD,
+    SET_DSD_CONSTANT,
+    STORE,
+    TIMESTAMP,
+    U16,
+    U32,
+    UNBLOCK,
+    VECTOR,
+)  # fmt: skip
 from pyflame_rt.backends.wse.sim.layout import (
     E_COLOUR,
     E_NO_CONTROL_TASK,
@@ -193,22 +230,22 @@ def pick(S: Any, p: int, now: int) -> bool:
 def waits_for_float(S: Any, p: int, i: int, opcode: int) -> bool:
     """Whether an instruction reads the float result that is not there yet."""
     register = S[p + P_FLOAT_REGISTER]
-    if opcode == 4:
+    if opcode == ALU:
         return S[i + 3] == register or S[i + 4] == register
-    if opcode == 5 or opcode == 3 or opcode == 7:
+    if opcode == ALUI or opcode == MOVE or opcode == CONVERT:
         return S[i + 3] == register
-    if opcode == 6:
+    if opcode == FMA:
         return S[i + 3] == register or S[i + 4] == register or S[i + 5] == register
-    if opcode == 9 or opcode == 11:
+    if opcode == STORE or opcode == BRANCH:
         return S[i + 2] == register
-    if opcode == 24:
+    if opcode == VECTOR:
         return S[i + 6] == register
     return False
 
 
 def convert(S: Any, F: Any, bits: int, source: int, target: int) -> int:
     """A register's value from one type to another."""
-    if source < 4 and target < 4:
+    if source < F16 and target < F16:
         return integer(bits, target)
     return from_float(S, F, to_float(S, F, bits, source), target)
 
@@ -233,9 +270,9 @@ def element(S: Any, F: Any, H: Any, p: int, i: int, opcode: int) -> None:
     dsr = S[p + P_DSRS] + 16 * S[i + 2]
     address = S[dsr + 2] + S[dsr + 5]
     register = p + P_REGISTERS + S[i + 4]
-    if opcode == 26:
+    if opcode == MAP_ELEMENT:
         value = read_memory(S, H, p, address, S[dsr + 7])
-        S[register] = value & 0xFFFF if S[i + 6] == 1 or S[i + 6] == 4 else value
+        S[register] = value & 0xFFFF if S[i + 6] == U16 or S[i + 6] == F16 else value
     else:
         write_memory(S, H, p, address, S[dsr + 7], S[register])
 
@@ -278,18 +315,18 @@ def issue(S: Any, F: Any, H: Any, p: int, now: int, slot_free: bool) -> None:
             S[p + P_FLOAT_WAIT] += S[p + P_FLOAT_READY] - now
             event(S, S[p + P_READY])
             return
-        if (opcode == 24 or opcode == 25) and S[p + P_DSR_READY] > now:
+        if (opcode == VECTOR or opcode == MAP_BEGIN) and S[p + P_DSR_READY] > now:
             S[p + P_READY] = S[p + P_DSR_READY]
             S[p + P_DSR_WAIT] += S[p + P_DSR_READY] - now
             event(S, S[p + P_READY])
             return
-        if opcode == 24:
+        if opcode == VECTOR:
             thread = S[i + 7] & 15
             if S[p + P_THREADS] >> thread & 1:
                 # The microthread is still busy: the main thread waits for it.
                 wait(S, p, now)
                 return
-        busy = opcode == 19 and S[p + P_THREADS] != 0
+        busy = opcode == LOAD_DSR and S[p + P_THREADS] != 0
         if busy and held(S, p, S[p + P_DSRS] + 16 * S[i + 2]):
             wait(S, p, now)
             return
@@ -306,96 +343,96 @@ def issue(S: Any, F: Any, H: Any, p: int, now: int, slot_free: bool) -> None:
         b = p + P_REGISTERS + S[i + 3]
         c = p + P_REGISTERS + S[i + 4]
         kind = S[i + 6]
-        if opcode == 4:
+        if opcode == ALU:
             S[to] = scalar_op(S, F, S[i + 5], kind, S[b], S[c])
-        elif opcode == 5:
+        elif opcode == ALUI:
             S[to] = scalar_op(S, F, S[i + 5], kind, S[b], S[i + 4])
-        elif opcode == 24:
+        elif opcode == VECTOR:
             waited(S, p, now)
             dispatch(S, p, i, S[i + 7] & 15, now)
             S[p + P_PC] = target
             if S[p + P_STATE] == RUNNING:
                 S[p + P_READY] = now + max(cost, 1)
             return
-        elif opcode == 19:
+        elif opcode == LOAD_DSR:
             waited(S, p, now)
             source = S[p + P_DSDS] + 16 * S[i + 3]
             dsr = S[p + P_DSRS] + 16 * a
             for column in range(16):
                 S[dsr + column] = S[source + column]
             S[p + P_DSR_READY] = now + S[K_DSR_READY]
-        elif opcode == 11:
+        elif opcode == BRANCH:
             taken = (S[to] != 0) == (S[i + 4] == 0)
             if S[i + 1] < 0:
                 cost = S[K_BRANCH_NOT] * 1
             if taken:
                 target = S[i + 3]
                 cost = S[i + 5] if S[i + 5] >= 0 else S[K_BRANCH_TAKEN]
-        elif opcode == 10:
+        elif opcode == JUMP:
             target = a
-        elif opcode == 0:
+        elif opcode == END:
             stop_task(S, p, now)
             continue
-        elif opcode == 1:
+        elif opcode == HALT:
             stop_task(S, p, now)
             S[p + P_STATE] = HALTED
             return
-        elif opcode == 2:
+        elif opcode == LI:
             S[to] = S[i + 3]
-        elif opcode == 3:
+        elif opcode == MOVE:
             S[to] = S[b]
-        elif opcode == 6:
+        elif opcode == FMA:
             d = p + P_REGISTERS + S[i + 5]
-            if kind == 5:
+            if kind == F32:
                 value = single(S, F, S[b]) * single(S, F, S[c]) + single(S, F, S[d])
                 S[to] = single_bits(S, F, value)
-            elif kind == 4:
+            elif kind == F16:
                 S[to] = half_bits(half(S, F, S[b]) * half(S, F, S[c]) + half(S, F, S[d]))
             else:
                 S[to] = integer(wrap32(S[b] * S[c]) + S[d], kind)
-        elif opcode == 7:
+        elif opcode == CONVERT:
             S[to] = convert(S, F, S[b], S[i + 5], kind)
-        elif opcode == 8 or opcode == 9:
+        elif opcode == LOAD or opcode == STORE:
             address = S[i + 4] * 1
             if S[i + 3] >= 0:
                 address += S[b]
-            width = 4 if kind == 2 or kind == 3 or kind == 5 else 2
-            if opcode == 9:
+            width = 4 if kind == I32 or kind == U32 or kind == F32 else 2
+            if opcode == STORE:
                 write_memory(S, H, p, address, width, S[to])
             else:
                 value = read_memory(S, H, p, address, width)
-                S[to] = value & 0xFFFF if kind == 1 or kind == 4 else value
-        elif opcode == 12:
+                S[to] = value & 0xFFFF if kind == U16 or kind == F16 else value
+        elif opcode == CALL:
             S[b] = target
             target = a
-        elif opcode == 13:
+        elif opcode == RETURN:
             target = S[to]
-        elif opcode == 14:
+        elif opcode == TIMESTAMP:
             S[to] = now
             trace(S, TRACE_STAMP, now, p, a, pc)
-        elif opcode == 15:
+        elif opcode == PRINT:
             trace(S, TRACE_PRINT, now, p, a | kind << 24, S[b] if S[i + 3] >= 0 else 0)
-        elif opcode == 16:
+        elif opcode == ACTIVATE:
             act(S, p, 1, a, now + cost)
             if S[TRACE_LEVEL] >= 3:
                 trace(S, PATH_ACT, now, p, a, now + cost)
-        elif opcode == 17:
+        elif opcode == BLOCK:
             S[p + P_BLOCKED] |= 1 << a
-        elif opcode == 18:
+        elif opcode == UNBLOCK:
             act(S, p, 2, a, now + cost)
             if S[TRACE_LEVEL] >= 3:
                 trace(S, PATH_ACT, now, p, a, now + cost)
-        elif opcode == 20:
+        elif opcode == SET_DSD:
             S[S[p + P_DSDS] + 16 * a + S[i + 3]] = S[c]
-        elif opcode == 21:
+        elif opcode == SET_DSD_CONSTANT:
             S[S[p + P_DSDS] + 16 * a + S[i + 3]] = S[i + 4]
-        elif opcode == 22:
+        elif opcode == ADD_DSD:
             column = S[p + P_DSDS] + 16 * a + S[i + 3]
             S[column] = wrap32(S[column] + S[c])
-        elif opcode == 23:
+        elif opcode == ADD_DSD_CONSTANT:
             column = S[p + P_DSDS] + 16 * a + S[i + 3]
             S[column] = wrap32(S[column] + S[i + 4])
-        elif opcode == 25:
+        elif opcode == MAP_BEGIN:
             dsr = S[p + P_DSRS] + 16 * a
             # Elements done, in a column that a mem1d does not use.
             if S[dsr] != 0:
@@ -404,17 +441,17 @@ def issue(S: Any, F: Any, H: Any, p: int, now: int, slot_free: bool) -> None:
             S[dsr + 8] = 0
             if S[dsr + 3] <= 0:
                 target = S[i + 3]
-        elif opcode == 26 or opcode == 28:
+        elif opcode == MAP_ELEMENT or opcode == MAP_STORE:
             element(S, F, H, p, i, opcode)
-        elif opcode == 27:
+        elif opcode == MAP_NEXT:
             dsr = S[p + P_DSRS] + 16 * a
             S[dsr + 8] += 1
             S[dsr + 5] = wrap32(S[dsr + 5] + S[dsr + 4])
             if S[dsr + 8] < S[dsr + 3]:
                 target = S[i + 3]
-        elif opcode == 29:
+        elif opcode == SET_COLOUR:
             set_colour(S, p, a, S[i + 3], S[i + 4])
-        if kind >= 4 and 4 <= opcode <= 7:
+        if kind >= F16 and ALU <= opcode <= CONVERT:
             S[p + P_FLOAT_REGISTER] = a
             S[p + P_FLOAT_READY] = now + S[K_FLOAT_LATENCY]
         S[p + P_PC] = target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyflame_rt.backends.wse.sim.image import FABIN, FABOUT, FIFO, FMACS, MEM1D, MEM4D
 from pyflame_rt.backends.wse.sim.layout import (
     A_DSR,
     A_KIND,
@@ -140,7 +141,7 @@ def write_memory(S: Any, H: Any, p: int, address: int, width: int, value: int) -
 
 def element_address(S: Any, operand: int, k: int) -> int:
     """The byte address of element k of a memory operand."""
-    if S[operand + A_KIND] == 0:
+    if S[operand + A_KIND] == MEM1D:
         return S[operand + A_PLACE] + k * S[operand + A_STRIDE]
     dsr = S[operand + A_DSR]
     address = S[operand + A_PLACE]
@@ -156,10 +157,10 @@ def fetch(S: Any, H: Any, p: int, operand: int, k: int, scalar: int) -> int:
     kind = S[operand + A_KIND]
     if kind < 0:
         return scalar
-    if kind <= 1:
+    if kind <= MEM4D:
         return read_memory(S, H, p, element_address(S, operand, k), S[operand + A_WIDTH])
     place = S[operand + A_PLACE]
-    if kind == 2:
+    if kind == FABIN:
         head = S[place + Q_HEAD]
         S[place + Q_HEAD] = head + 1
         S[p + P_IN_WORDS] -= 1
@@ -178,11 +179,11 @@ def deliver(S: Any, H: Any, p: int, o: int, k: int, value: int, now: int) -> Non
     if kind < 0:
         return
     width = S[operand + A_WIDTH]
-    if kind <= 1:
+    if kind <= MEM4D:
         write_memory(S, H, p, element_address(S, operand, k), width, value)
         return
     place = S[operand + A_PLACE]
-    if kind == 4:
+    if kind == FIFO:
         tail = S[place + F_TAIL]
         S[place + F_TAIL] = tail + 1
         width = S[place + F_WIDTH]
@@ -209,10 +210,10 @@ def deliver(S: Any, H: Any, p: int, o: int, k: int, value: int, now: int) -> Non
 def source_ready(S: Any, operand: int, now: int) -> bool:
     """Whether a source has its next element."""
     kind = S[operand + A_KIND]
-    if kind < 2:
+    if kind < FABIN:
         return True
     place = S[operand + A_PLACE]
-    if kind == 4:
+    if kind == FIFO:
         return S[place + F_HEAD] < S[place + F_TAIL]
     head = S[place + Q_HEAD]
     if head == S[place + Q_TAIL]:
@@ -229,9 +230,9 @@ def dest_ready(S: Any, operand: int) -> bool:
     """Whether the destination takes another element."""
     kind = S[operand + A_KIND]
     place = S[operand + A_PLACE]
-    if kind == 3:
+    if kind == FABOUT:
         return S[place + Q_TAIL] - S[place + Q_HEAD] < S[place + Q_CAPACITY]
-    if kind == 4:
+    if kind == FIFO:
         return S[place + F_TAIL] - S[place + F_HEAD] < S[place + F_CAPACITY]
     return True
 
@@ -241,10 +242,10 @@ def stays_inside(S: Any, p: int, operand: int, n: int) -> bool:
     kind = S[operand + A_KIND]
     if kind < 0:
         return True
-    if kind > 1:
+    if kind > MEM4D:
         return False
     low = high = odd = S[operand + A_PLACE] * 1
-    if kind == 0:
+    if kind == MEM1D:
         reach = (n - 1) * S[operand + A_STRIDE]
         low += min(reach, 0)
         high += max(reach, 0)
@@ -286,7 +287,7 @@ def first_word(S: Any, p: int, o: int, operand: int, k: int) -> int:
     if S[operand + A_KIND] < 0:
         return o + O_SCALAR
     half_words = S[p + P_MEMORY] + (element_address(S, operand, k) >> 1)
-    words = S[operand + A_KIND] == 0 and S[operand + A_WIDTH] == 4
+    words = S[operand + A_KIND] == MEM1D and S[operand + A_WIDTH] == 4
     if words and S[operand + A_STRIDE] & 3 == 0 and half_words & 1 == 0:
         return half_words >> 1
     return -1
@@ -298,7 +299,7 @@ def run_elements(S: Any, F: Any, H: Any, p: int, o: int, k: int, end: int) -> No
     scalar = S[o + O_SCALAR]
     first = first_word(S, p, o, o + O_SRC0, k)
     second = first_word(S, p, o, o + O_SRC1, k)
-    to = first_word(S, p, o, o + O_DEST, k) if S[o + O_DEST + A_KIND] == 0 else -1
+    to = first_word(S, p, o, o + O_DEST, k) if S[o + O_DEST + A_KIND] == MEM1D else -1
     if first < 0 or second < 0 or to < 0:
         while k < end:
             a = fetch(S, H, p, o + O_SRC0, k, scalar)
@@ -306,12 +307,12 @@ def run_elements(S: Any, F: Any, H: Any, p: int, o: int, k: int, end: int) -> No
             deliver(S, H, p, o, k, vector_op(S, F, function, a, b, scalar), 0)
             k += 1
         return
-    step = S[o + O_SRC0 + A_STRIDE] >> 2 if S[o + O_SRC0 + A_KIND] == 0 else 0
-    other = S[o + O_SRC1 + A_STRIDE] >> 2 if S[o + O_SRC1 + A_KIND] == 0 else 0
+    step = S[o + O_SRC0 + A_STRIDE] >> 2 if S[o + O_SRC0 + A_KIND] == MEM1D else 0
+    other = S[o + O_SRC1 + A_STRIDE] >> 2 if S[o + O_SRC1 + A_KIND] == MEM1D else 0
     forth = S[o + O_DEST + A_STRIDE] >> 2
     times = single(S, F, scalar)
     while k < end:
-        if function == 0:
+        if function == FMACS:
             total = single(S, F, S[first]) + single(S, F, S[second]) * times
             S[to] = single_bits(S, F, total)
         else:
@@ -364,8 +365,8 @@ def step_op(S: Any, F: Any, H: Any, p: int, thread: int, now: int) -> int:
     if k == S[o + O_LENGTH]:
         finish(S, p, thread, o, now)
     elif (
-        S[o + O_DEST + A_KIND] < 2
-        and S[o + O_SRC0 + A_KIND] < 2
+        S[o + O_DEST + A_KIND] < FABIN
+        and S[o + O_SRC0 + A_KIND] < FABIN
         and S[p + P_THREADS] == 1
         and S[AHEAD] > now
         and S[TRACE_LEVEL] < 3
@@ -379,11 +380,11 @@ def step_op(S: Any, F: Any, H: Any, p: int, thread: int, now: int) -> int:
 def advance(S: Any, operand: int, n: int, flags: int) -> None:
     """Keep the advanced address of a DSR that saves it; a fabric operand's queue has one user less."""
     kind = S[operand + A_KIND]
-    if kind == 0:
+    if kind == MEM1D:
         dsr = S[operand + A_DSR]
         if flags & 1:
             S[dsr + 5] = wrap32(S[dsr + 5] + n * S[operand + A_STRIDE])
-    elif kind == 2 or kind == 3:
+    elif kind == FABIN or kind == FABOUT:
         S[S[operand + A_PLACE] + Q_USERS] -= 1
 
 
@@ -436,14 +437,14 @@ def bind(S: Any, p: int, operand: int, number: int) -> bool:
     S[operand + A_KIND] = kind
     S[operand + A_DSR] = dsr
     S[operand + A_WIDTH] = S[dsr + 7]
-    if kind <= 1:
+    if kind <= MEM4D:
         S[operand + A_PLACE] = wrap32(S[dsr + 2] + S[dsr + 5])
         S[operand + A_STRIDE] = S[dsr + 4]
         return True
-    if kind == 4:
+    if kind == FIFO:
         S[operand + A_PLACE] = S[p + P_FIFOS] + FIFO_FIELDS * S[dsr + 1]
         return True
-    table = p + P_INPUTS if kind == 2 else p + P_OUTPUTS
+    table = p + P_INPUTS if kind == FABIN else p + P_OUTPUTS
     queue = S[table + (S[dsr + 1] & 7)]
     if queue < 0:
         fail(S, E_NO_QUEUE, S[p + P_NUMBER], S[dsr + 1], 1 + kind)
@@ -462,8 +463,8 @@ def held(S: Any, p: int, dsr: int) -> bool:
         for place in range(3):
             operand = o + O_DEST + 5 * place
             kind = S[operand + A_KIND]
-            if kind >= 0 and kind <= 1 and S[operand + A_DSR] == dsr:
-                return kind == 1 or S[o + O_DSR_FLAGS] >> (8 * place) & 1 == 1
+            if kind >= 0 and kind <= MEM4D and S[operand + A_DSR] == dsr:
+                return kind == MEM4D or S[o + O_DSR_FLAGS] >> (8 * place) & 1 == 1
     return False
 
 
@@ -492,7 +493,7 @@ def trace_operands(S: Any, p: int, o: int, now: int, thread: int) -> None:
     for place in range(3):
         operand = o + O_DEST + 5 * place
         kind = S[operand + A_KIND]
-        if kind >= 2:
+        if kind >= FABIN:
             trace(S, PATH_OPERAND, now, p, thread | place << 4 | kind << 8, S[operand + A_PLACE])
 
 
@@ -515,8 +516,8 @@ def dispatch(S: Any, p: int, i: int, thread: int, now: int) -> None:
     a = S[o + O_SRC0 + A_KIND]
     b = S[o + O_SRC1 + A_KIND]
     c = S[o + O_DEST + A_KIND]
-    same = a == 2 and b == 2 and S[o + O_SRC0 + A_PLACE] == S[o + O_SRC1 + A_PLACE]
-    if a == 3 or b == 3 or c == 2 or same:
+    same = a == FABIN and b == FABIN and S[o + O_SRC0 + A_PLACE] == S[o + O_SRC1 + A_PLACE]
+    if a == FABOUT or b == FABOUT or c == FABIN or same:
         fail(S, E_OPERANDS, S[p + P_NUMBER], function, S[p + P_PC])
         return
     saved = 0
@@ -533,12 +534,12 @@ def dispatch(S: Any, p: int, i: int, thread: int, now: int) -> None:
     S[o + O_STARTED] = now
     S[o + O_PC] = S[p + P_PC]
     S[o + O_REASON] = REASON_WORK
-    takes_words = 1 if a == 2 or b == 2 else 0
-    streams = takes_words == 1 or a == 4 or b == 4 or c == 3 or c == 4
+    takes_words = 1 if a == FABIN or b == FABIN else 0
+    streams = takes_words == 1 or a == FIFO or b == FIFO or c == FABOUT or c == FIFO
     table = S[FUNCTIONS] + 2 * function
     lanes = 1 if streams else S[table]
     interval = S[table + 1]
-    if (a == 0 or a == 1) and (b == 0 or b == 1):
+    if (a == MEM1D or a == MEM4D) and (b == MEM1D or b == MEM4D):
         if lanes > 1:
             interval *= S[K_TWO_SOURCE]
         first = element_address(S, o + O_SRC0, 0)
@@ -556,7 +557,7 @@ def dispatch(S: Any, p: int, i: int, thread: int, now: int) -> None:
         S[o + O_LATENCY] = S[K_EXECUTE]
     else:
         S[o + O_DUE] = now
-        S[o + O_LATENCY] = S[K_FABRIC_DISPATCH] if c == 3 else S[K_MEMORY_DISPATCH]
+        S[o + O_LATENCY] = S[K_FABRIC_DISPATCH] if c == FABOUT else S[K_MEMORY_DISPATCH]
     if S[TRACE_LEVEL] >= 2:
         trace(S, TRACE_OP, now, p, thread, function)
         if S[TRACE_LEVEL] >= 3:
