@@ -27,6 +27,7 @@ from pyflame_rt.passes.fusion.pfrt_recognize_attention import PfrtRecognizeAtten
 from pyflame_rt.passes.fusion.pfrt_recognize_normalization import PfrtRecognizeNormalizationPass
 from pyflame_rt.passes.fusion.pfrt_recognize_softmax import PfrtRecognizeSoftmaxPass
 from pyflame_rt.passes.layout.pfrt_layout import PfrtLayoutPass
+from pyflame_rt.passes.quantization.pfrt_fold_quantization import PfrtFoldQuantizationPass
 
 LEVELS = range(4)
 
@@ -49,6 +50,8 @@ class Step:
 
 STEPS = (
     Step(1, PfrtCanonicalizePass()),
+    # Before folding makes reals of quantized weights.
+    Step(2, PfrtFoldQuantizationPass(), FUSION),
     Step(1, PfrtFoldConstantsPass(), FOLDING),
     Step(1, PfrtSimplifyShapesPass()),
     Step(1, PfrtFoldConstantsPass(), FOLDING),

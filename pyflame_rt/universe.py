@@ -36,6 +36,9 @@ _PASSES = {
     "pfrt-dce": "pyflame_rt.passes.cleanup.pfrt_dce:PfrtDcePass",
     "pfrt-extract": "pyflame_rt.passes.cleanup.pfrt_extract:PfrtExtractPass",
     "pfrt-fold-constants": "pyflame_rt.passes.cleanup.pfrt_fold_constants:PfrtFoldConstantsPass",
+    "pfrt-fold-quantization": (
+        "pyflame_rt.passes.quantization.pfrt_fold_quantization:PfrtFoldQuantizationPass"
+    ),
     "pfrt-fuse-activation": "pyflame_rt.passes.fusion.pfrt_fuse_activation:PfrtFuseActivationPass",
     "pfrt-fuse-bias": "pyflame_rt.passes.fusion.pfrt_fuse_bias:PfrtFuseBiasPass",
     "pfrt-fuse-conv-bn": "pyflame_rt.passes.fusion.pfrt_fuse_conv_bn:PfrtFuseConvBnPass",

@@ -168,14 +168,16 @@ class QlinearMatmulOp(QuantizedProductOp):
     ```mlir
     %y = pfrt.qlinear_matmul %a, %sa, %za, %b, %sb, %zb, %sy, %zy : (tensor<2x4xui8>, tensor<f32>, tensor<ui8>, tensor<4x3xi8>, tensor<3xf32>, tensor<3xi8>, tensor<f32>, tensor<ui8>) -> tensor<2x3xui8>
     ```
-    Integers are accumulated in i32, which wraps, floats in f32. The sums times (scale of a * scale
-    of b / scale of y), in f32, are quantized as by `pfrt.quantize_linear`.
+    Integers are accumulated in i32, which wraps, floats in f32. The sums, and the bias, which is in
+    their scale, times (scale of a * scale of b / scale of y), in f32, are quantized as by
+    `pfrt.quantize_linear`. ONNX's operator has no bias.
 
     C1: the matrices hold i8, ui8 or 8-bit floats, each zero point the same as its matrix.
     C2: neither operand is a scalar, and the contracted dimensions are equal.
     C3: scales and zero points have one element, or one for each row of a or column of b.
     C4: the scales hold f32, f16 or bf16; the result i8, ui8 or 8-bit floats.
     C5: the result's scale and zero point have one element.
+    C6: the bias holds i32, one element a column; the matrices it is added to hold integers.
     """
 
     name = "pfrt.qlinear_matmul"
@@ -188,10 +190,13 @@ class QlinearMatmulOp(QuantizedProductOp):
     b_zero_point = operand_def(TensorConstraint)
     y_scale = operand_def(TensorConstraint)
     y_zero_point = operand_def(TensorConstraint)
+    bias = opt_operand_def(TensorConstraint)
     result = result_def(TensorConstraint)
 
     assembly_format = (
-        "operands custom<ValueNames>($names) attr-dict `:` functional-type(operands, results)"
+        "$a `,` $a_scale `,` $a_zero_point `,` $b `,` $b_scale `,` $b_zero_point `,` "
+        "$y_scale `,` $y_zero_point (`,` $bias^)? custom<ValueNames>($names) attr-dict `:` "
+        "functional-type(operands, results)"
     )
 
     @property
@@ -207,6 +212,11 @@ class QlinearMatmulOp(QuantizedProductOp):
         require_dtypes(self, "C4", REALS, self.a_scale, self.b_scale, self.y_scale)
         require_dtypes(self, "C4", (*_BYTES, *_FLOATS8), self.y_zero_point)
         require_one(self, "C5", self.y_scale, self.y_zero_point)
+        if self.bias is not None:
+            require_dtypes(self, "C6", _BYTES, self.a, self.b)
+            require_dtypes(self, "C6", ("int32",), self.bias)
+            columns = (shape_of(self.b) or (DYNAMIC, DYNAMIC))[1:][-1:]
+            require_shape(self, "C6", "the bias", self.bias, columns)
 
     def result_dtype(self) -> Attribute:
         return type_of(self.y_zero_point).element_type

@@ -121,10 +121,13 @@ def qlinear_matmul(
     b_zero_point: Array,
     y_scale: Array,
     y_zero_point: Array,
+    bias: Array | None = None,
 ) -> Array:
-    """The product of two quantized matrices, quantized."""
+    """The product of two quantized matrices, quantized; the bias is in the accumulator's scale."""
     left, right = _matrices(a, b)
     product = _product(left, a_zero_point, right, b_zero_point)
+    if bias is not None:
+        product = product + bias
     rows, columns = _rows_of(left, a_scale), _columns_of(right, b_scale)
     y = _requantized(product, rows, columns, y_scale, y_zero_point)
     return _without_added(y, a.ndim, b.ndim)

@@ -51,6 +51,8 @@ def test_qlinear_matmul(rows: int, depth: int, check_case, new_case, monkeypatch
         np.array(131, np.uint8),
     ]  # fmt: skip
     check_case(new_case("qlinear_matmul", operands, {}, (3, 5)))
+    bias = RNG.integers(-(1 << 28), 1 << 28, 21, np.int32)
+    check_case(new_case("qlinear_matmul", [*operands, bias], {}, (3, 5)))
 
 
 WINDOWS = {

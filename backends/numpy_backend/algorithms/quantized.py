@@ -201,14 +201,15 @@ def _qlinear_matmul(call: Call) -> Function | None:
     kernel = partial(kernels.table()["qlinear_matmul"], **call.params)
 
     def run(*arrays: Array) -> None:
-        a, a_scale, a_zero_point, _, b_scale, _, y_scale, y_zero_point, out = arrays
+        a, a_scale, a_zero_point, _, b_scale, _, y_scale, y_zero_point, bias, out = arrays
         factor = _factor(a_scale, b_scale.reshape(-1), y_scale)
         if not np.isfinite(factor).all():
             np.copyto(out, kernel(*arrays[:-1]))
             return
         shift = y_zero_point.reshape(()).astype(_F32)
         y = out.reshape(matmul.rows, matmul.columns)
-        for taken, sums in matmul.blocks(a, a_zero_point):
+        for taken, part in matmul.blocks(a, a_zero_point):
+            sums = part if bias is None else part.astype(np.int32, copy=False) + bias
             requantize(sums.astype(_F32, copy=False), factor, shift, y[taken])
 
     return run

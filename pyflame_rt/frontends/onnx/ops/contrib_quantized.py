@@ -8,7 +8,7 @@ same module, and the same passes make integer operators of both.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import ml_dtypes
 import numpy as np

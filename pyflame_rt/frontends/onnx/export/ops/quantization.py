@@ -7,10 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from xdsl.ir import SSAValue
 
+from pyflame_rt.dialects.pfrt.constraints import can_be_one
 from pyflame_rt.dialects.pfrt.types import dtype_of, static_shape_of
 from pyflame_rt.frontends.onnx.export.nodes import Input, Node, Refused, fit, parts_of
-from pyflame_rt.frontends.onnx.export.rules import ExpansionRule, Rule, rule
+from pyflame_rt.frontends.onnx.export.rules import (
+    Expansion,
+    ExpansionRule,
+    Rule,
+    expansion,
+    rule,
+)
 from pyflame_rt.frontends.onnx.export.schemas import Target
 
 
@@ -40,7 +48,28 @@ def dequantize_linear(op: Any, target: Target) -> Sequence[Node]:
     return [fit(op, target, replace(parts, properties=properties))]
 
 
-RULES: tuple[Rule, ...] = (dequantize_linear, quantize_linear)
+@rule("qlinear_matmul")
+def qlinear_matmul(op: Any, target: Target) -> Sequence[Node]:
+    """ONNX's operator has no bias."""
+    if op.bias is not None:
+        raise Refused("QLinearMatMul has no bias")
+    parts = parts_of(op)
+    return [fit(op, target, replace(parts, operands=parts.operands[:8], dynamic=parts.dynamic[:8]))]
+
+
+@expansion("qlinear_matmul")
+def qlinear_matmul_with_bias(x: Expansion, op: Any) -> Sequence[SSAValue]:
+    """The same steps with an operator each: sums, bias, factor, rounding."""
+    if not can_be_one(op.a_scale):
+        raise Refused("scales of rows and a bias have no operator")
+    sums = x.one("matmul_integer", op.a, op.b, op.a_zero_point, op.b_zero_point)
+    real = x.cast(x.one("add", sums, op.bias), np.dtype(np.float32))
+    factor = x.one("div", x.one("mul", op.a_scale, op.b_scale), op.y_scale)
+    one = x.constant(np.array(1, np.float32))
+    return [x.one("quantize_linear", x.one("mul", real, factor), one, op.y_zero_point)]
+
+
+RULES: tuple[Rule, ...] = (dequantize_linear, qlinear_matmul, quantize_linear)
 """The rules of this family."""
-EXPANSIONS: tuple[ExpansionRule, ...] = ()
+EXPANSIONS: tuple[ExpansionRule, ...] = (qlinear_matmul_with_bias,)
 """The expansions of this family."""
