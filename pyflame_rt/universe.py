@@ -81,6 +81,9 @@ _PASSES = {
         "pyflame_rt.passes.cleanup.pfrt_specialize_shapes:PfrtSpecializeShapesPass"
     ),
     "pfrt-tune": "pyflame_rt.passes.tuning.pfrt_tune:PfrtTunePass",
+    "pfrt-widen-quantization": (
+        "pyflame_rt.passes.conversion.pfrt_widen_quantization:PfrtWidenQuantizationPass"
+    ),
     "pfrt-widen-floats": "pyflame_rt.passes.conversion.pfrt_widen_floats:PfrtWidenFloatsPass",
     "plan-allocate": "pyflame_rt.passes.conversion.plan_allocate:PlanAllocatePass",
     "convert-wse-to-csl": "pyflame_rt.passes.wse.convert_wse_to_csl:ConvertWseToCslPass",

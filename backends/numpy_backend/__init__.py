@@ -40,7 +40,12 @@ class NumpyBackend(Backend):
     @staticmethod
     def before_plan(level: int) -> str:
         """The passes of `lowering` after which it is known what algorithms each op has."""
-        return "pfrt-widen-floats{regions=true},pfrt-layout" if level > 0 else "pfrt-widen-floats"
+        if level == 0:
+            return "pfrt-widen-floats"
+        return (
+            "pfrt-widen-quantization,pfrt-fuse-elementwise,pfrt-widen-floats{regions=true},"
+            "pfrt-layout"
+        )
 
     def with_threads(self, threads: Threads) -> NumpyBackend:
         """As `Backend.with_threads`."""

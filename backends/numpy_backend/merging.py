@@ -53,8 +53,10 @@ class Elementwise:
     def on(self, part: slice) -> Bound:
         """The call on a stretch of the elements."""
         whole = {id(a) for a in self.whole}
+        # One element that has dimensions would give them to the stretch.
         cut: list[Any] = [
-            a.reshape(-1)[part] if a is not None and id(a) in whole else a for a in self.arrays
+            None if a is None else a.reshape(-1)[part] if id(a) in whole else a.reshape(())
+            for a in self.arrays
         ]
         function = self.function
         if isinstance(function, Blockwise):

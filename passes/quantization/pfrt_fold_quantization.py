@@ -30,18 +30,9 @@ from pyflame_rt.passes.fusion.parts import (
     rewrite,
     sole_producer,
 )
-from pyflame_rt.passes.quantization.scales import Scaled, dequantized, quantized
+from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scale, Scaled, dequantized, scaled
 
 Array = npt.NDArray[Any]
-
-MOVEMENTS = frozenset(
-    f"pfrt.{name}"
-    for name in (
-        "concat", "depth_to_space", "expand", "flatten", "gather", "identity", "max_pool", "reduce_max",
-        "reduce_min", "reshape", "slice", "space_to_depth", "squeeze", "tile", "transpose", "unsqueeze",
-    )
-)  # fmt: skip
-"""Ops whose results' elements are elements of what they move, which are compared at the most."""
 
 _WINDOW = ("auto_pad", "dilations", "group", "pads", "strides")
 _LARGEST = 2**31 - 1
@@ -51,7 +42,7 @@ class QuantizedAgain(RewritePattern):
     """quantize(dequantize(q)) -> q, of the same scale, zero point and type."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
-        if not isinstance(op, QuantizeLinearOp) or (y := quantized(op)) is None:
+        if not isinstance(op, QuantizeLinearOp) or (y := scaled(op)) is None:
             return
         x = dequantized(op.x)
         if x is not None and x.same(y):
@@ -64,7 +55,7 @@ class MovementOfIntegers(RewritePattern):
     """quantize(move(dequantize(q), …)) -> move(q, …), of one scale, zero point and type."""
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
-        if not isinstance(op, QuantizeLinearOp) or (y := quantized(op)) is None:
+        if not isinstance(op, QuantizeLinearOp) or (y := scaled(op)) is None:
             return
         move = op.x.owner
         if not isinstance(move, PfrtOp) or move.name not in MOVEMENTS or len(move.results) != 1:
@@ -95,7 +86,7 @@ class ProductOfIntegers(RewritePattern):
     """
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
-        if not isinstance(op, QuantizeLinearOp) or (y := quantized(op)) is None or not y.is_single:
+        if not isinstance(op, QuantizeLinearOp) or (y := scaled(op)) is None or not y.is_single:
             return
         chain, low, high = _clamp(op)
         user = chain[-1] if chain else op
@@ -265,7 +256,7 @@ def _clip_bounds(op: ClipOp) -> tuple[float, float]:
     return (low, high) if low <= high else (math.nan, math.nan)
 
 
-def _bounds(y: Scaled, low: float, high: float) -> tuple[int, int] | None:
+def _bounds(y: Scale, low: float, high: float) -> tuple[int, int] | None:
     """The integers that bounds of reals are; None when the type has no others."""
     bounds = y.quantized(low), y.quantized(high)
     return None if bounds == y.limits else bounds

@@ -18,26 +18,31 @@ from pyflame_rt.kernels.quantization import quantize_linear
 Array = npt.NDArray[Any]
 
 BYTES = ("int8", "uint8")
+
+MOVEMENTS = frozenset(
+    f"pfrt.{name}"
+    for name in (
+        "concat", "depth_to_space", "expand", "flatten", "gather", "identity", "max_pool", "reduce_max",
+        "reduce_min", "reshape", "slice", "space_to_depth", "squeeze", "tile", "transpose", "unsqueeze",
+    )
+)  # fmt: skip
+"""Ops whose results' elements are elements of what they move, which are compared at the most.
+
+`pfrt.concat` moves all its operands, the others their first.
+"""
+
 _REAL = "float32"
 
 
 @dataclass(frozen=True)
-class Scaled:
-    """Integers q of 8 bits that stand for (q - zero point) * scale; both known, the scale in f32.
+class Scale:
+    """What integers q of 8 bits stand for: (q - zero point) * scale.
 
-    `scale` and `zero_point` are vectors: of one element, or of one for each slice along `axis`.
-    `op` is what converts one into the other.
+    Both are vectors, of one element or of one for each slice along an axis; scales are f32.
     """
 
-    op: DequantizeLinearOp | QuantizeLinearOp
-    value: SSAValue
     scale: Array
     zero_point: Array
-
-    @property
-    def axis(self) -> int:
-        """The axis along which there are several scales."""
-        return self.op.axis.value.data
 
     @property
     def is_single(self) -> bool:
@@ -49,7 +54,19 @@ class Scaled:
         """i8 or ui8."""
         return self.zero_point.dtype
 
-    def same(self, other: Scaled) -> bool:
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The least and the greatest integer."""
+        limits = ml_dtypes.iinfo(self.dtype)
+        return int(limits.min), int(limits.max)
+
+    @property
+    def centered(self) -> tuple[int, int]:
+        """The limits less the zero point; there is one."""
+        low, high = self.limits
+        return low - int(self.zero_point[0]), high - int(self.zero_point[0])
+
+    def same(self, other: Scale) -> bool:
         """Whether equal integers stand for equal reals."""
         return (
             self.dtype == other.dtype
@@ -59,48 +76,54 @@ class Scaled:
             and self.zero_point.tobytes() == other.zero_point.tobytes()
         )
 
-    @property
-    def limits(self) -> tuple[int, int]:
-        """The least and the greatest integer."""
-        limits = ml_dtypes.iinfo(self.dtype)
-        return int(limits.min), int(limits.max)
-
     def quantized(self, real: float) -> int:
-        """The integer that a real becomes; the scale is one element."""
+        """The integer that a real becomes; there is one scale."""
         x = np.array(real, np.float32)
-        y = quantize_linear(x, self.scale.reshape(()), self.zero_point.reshape(()))
-        return int(y)
+        return int(quantize_linear(x, self.scale.reshape(()), self.zero_point.reshape(())))
+
+
+@dataclass(frozen=True)
+class Scaled(Scale):
+    """Integers with their scale, and the op that makes reals of them, or them of reals.
+
+    Several scales are along `axis`.
+    """
+
+    value: SSAValue
+    op: DequantizeLinearOp | QuantizeLinearOp
+
+    @property
+    def axis(self) -> int:
+        """The axis along which there are several scales."""
+        return self.op.axis.value.data
+
+
+def scale_of(scale: SSAValue, zero_point: SSAValue | None, dtype: np.dtype[Any]) -> Scale | None:
+    """Constants as a scale of such integers; None if they are none, or division would not undo it."""
+    factor = constant_of(scale)
+    if dtype.name not in BYTES or factor is None or factor.dtype.name != _REAL or factor.ndim > 1:
+        return None
+    # A product divided by its factor rounds back; not so next to 0 and infinity.
+    if not (np.isfinite(factor) & (factor >= np.finfo(np.float32).tiny)).all():
+        return None
+    shift = np.zeros(factor.shape, dtype) if zero_point is None else constant_of(zero_point)
+    if shift is None or shift.size != factor.size:
+        return None
+    return Scale(factor.reshape(-1), shift.reshape(-1))
 
 
 def dequantized(value: SSAValue) -> Scaled | None:
-    """The integers of 8 bits whose reals a value is, if `pfrt.dequantize_linear` makes it in f32."""
+    """The integers of 8 bits whose reals, in f32, a value is, if an op makes it of such."""
     op = value.owner
-    if not isinstance(op, DequantizeLinearOp) or dtype_of(op.result).name != _REAL:
-        return None
-    return _scaled(op, op.x, dtype_of(op.x))
+    return scaled(op) if isinstance(op, DequantizeLinearOp) else None
 
 
-def quantized(op: QuantizeLinearOp) -> Scaled | None:
-    """The integers of 8 bits that an op makes of reals in f32."""
-    if dtype_of(op.x).name != _REAL or op.precision is not None:
+def scaled(op: DequantizeLinearOp | QuantizeLinearOp) -> Scaled | None:
+    """The integers of 8 bits that an op makes of reals in f32, or reals of."""
+    value, real = (op.x, op.result) if isinstance(op, DequantizeLinearOp) else (op.result, op.x)
+    if dtype_of(real).name != _REAL or op.block_size.value.data:
         return None
-    return _scaled(op, op.result, dtype_of(op.result))
-
-
-def _scaled(
-    op: DequantizeLinearOp | QuantizeLinearOp, value: SSAValue, dtype: np.dtype[Any]
-) -> Scaled | None:
-    if dtype.name not in BYTES or op.block_size.value.data:
+    if isinstance(op, QuantizeLinearOp) and op.precision is not None:
         return None
-    scale = constant_of(op.scale)
-    if scale is None or scale.dtype.name != _REAL or scale.ndim > 1:
-        return None
-    # The quotient of a product by its factor rounds back; not so next to 0 and infinity.
-    if not (np.isfinite(scale) & (scale >= np.finfo(np.float32).tiny)).all():
-        return None
-    zero_point: Array | None = np.zeros(scale.shape, dtype)
-    if op.zero_point is not None:
-        zero_point = constant_of(op.zero_point)
-    if zero_point is None or zero_point.size != scale.size:
-        return None
-    return Scaled(op, value, scale.reshape(-1), zero_point.reshape(-1))
+    found = scale_of(op.scale, op.zero_point, dtype_of(value))
+    return None if found is None else Scaled(found.scale, found.zero_point, value, op)

@@ -11,13 +11,13 @@ from pyflame_rt.backends.numpy_backend import merging
 from pyflame_rt.backends.numpy_backend.merging import Elementwise, merged
 
 CHAIN = """
-func.func @main(%x: tensor<7x100xf32>, %s: tensor<1xf32>) -> tensor<7x100xi1> {
+func.func @main(%x: tensor<7x100xf32>, %s: tensor<1x1xf32>) -> tensor<7x100xi1> {
   %c = pfrt.constant dense<2.0> : tensor<f32>
   %a = pfrt.neg %x : tensor<7x100xf32> -> tensor<7x100xf32>
-  %t = pfrt.neg %s : tensor<1xf32> -> tensor<1xf32>
+  %t = pfrt.neg %s : tensor<1x1xf32> -> tensor<1x1xf32>
   %b = pfrt.mul %a, %c : (tensor<7x100xf32>, tensor<f32>) -> tensor<7x100xf32>
   %d = pfrt.sigmoid %b : tensor<7x100xf32> -> tensor<7x100xf32>
-  %e = pfrt.add %d, %t : (tensor<7x100xf32>, tensor<1xf32>) -> tensor<7x100xf32>
+  %e = pfrt.add %d, %t : (tensor<7x100xf32>, tensor<1x1xf32>) -> tensor<7x100xf32>
   %f = pfrt.swish %e : tensor<7x100xf32> -> tensor<7x100xf32>
   %g = pfrt.clip %f {min = -0.5 : f32, max = 0.5 : f32} : tensor<7x100xf32> -> tensor<7x100xf32>
   %h = pfrt.cast %g {to = f64} : tensor<7x100xf32> -> tensor<7x100xf64>
@@ -37,7 +37,7 @@ def test_a_chain(block: int, compile_both: Callable, monkeypatch):
     monkeypatch.setattr(merging, "BLOCK", block)
     reference, *others = compile_both(CHAIN)
     x = np.random.default_rng(0).standard_normal((7, 100)).astype(np.float32)
-    arrays = [x, np.array([0.25], np.float32)]
+    arrays = [x, np.array([[0.25]], np.float32)]
     (wanted,) = reference.run(arrays)
     for executable in others:
         for _ in range(2):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 from xdsl.dialects.builtin import MemRefType
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
@@ -102,19 +104,30 @@ _WINOGRAD_CHANNELS = 32
 
 
 def _takes_winograd(op: PfrtOp) -> bool:
-    """Whether windows of 3 x 3 without gaps slide over many channels, in one group, of f32."""
+    """Whether windows of 3 x 3 without gaps slide over many channels, in one group, of f32.
+
+    Not of weights that are all integers: those were quantized, and their sums are meant to be exact.
+    """
     conv = cast(ConvOp, op)
+    w = constant_of(conv.w)
     weights, axes = shape_of(conv.w) or (0, 0), [axis for axis, _ in _axes(op)]
     return (
         _reads_channels_last(op)
         and dtype_of(conv.x).name == "float32"
         and conv.group.value.data == 1
-        and constant_of(conv.w) is not None
+        and w is not None
         and weights[2:] == (3, 3)
         and all(axis.stride == axis.dilation == 1 for axis in axes)
         and min(weights[:2]) >= _WINOGRAD_CHANNELS
         and 0 not in (conv.data_shape or ())
+        and not _are_integers(w)
     )
+
+
+def _are_integers(weights: npt.NDArray[Any]) -> bool:
+    """Whether weights are all integers, as far as some of them tell; never wrong where they are."""
+    some = weights.reshape(-1)[:256]
+    return bool((some == np.rint(some)).all())
 
 
 def _winograd_scratch(op: PfrtOp) -> Buffers:

@@ -131,13 +131,20 @@ def _gemm(b: NodeBuilder) -> Sequence[SSAValue]:
     flags = {"trans_a": b.flag("transA", False), "trans_b": trans_b}
     bias: SSAValue | None = None
     if b.has_input(6):
-        (scale,) = b.emit("mul", [b.operand(1), b.operand(4)])
-        if alpha != 1.0:
-            (scale,) = b.emit("mul", [scale, b.constant(np.array(alpha, np.float32))])
-        (wide,) = b.emit("cast", [b.operand(6)], {"to": _FLOAT})
-        (bias,) = b.emit("mul", [wide, scale])
+        bias = _dequantized_sum(b, 6, (1, 4), alpha)
     (value,) = b.emit("gemm", [_real(b, 0), right, bias, None], {"alpha": alpha, **flags})
     return _quantized(b, value, 7) if b.has_input(7) else [value]
+
+
+def _dequantized_sum(b: NodeBuilder, index: int, scales: tuple[int, int], alpha: float) -> SSAValue:
+    """An input of integers in the scale of a product's sums."""
+    known = [b.known(scale) for scale in scales]
+    left, right = known
+    if left is None or right is None:
+        raise b.unsupported("the scales of what is multiplied must be constants")
+    scale = b.constant((left * right * np.float32(alpha)).astype(np.float32).reshape(-1))
+    axis = len(shape_of(b.operand(index)) or ()) - 1
+    return b.emit("dequantize_linear", [b.operand(index), scale, None], {"axis": max(axis, 0)})[0]
 
 
 def _scaled_product(

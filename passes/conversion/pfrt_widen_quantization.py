@@ -1,0 +1,248 @@
+"""Computing on quantized tensors as f32 that hold integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, f32
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+
+from pyflame_rt.dialects.pfrt import operations
+from pyflame_rt.dialects.pfrt.activation import ClipOp
+from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
+from pyflame_rt.dialects.pfrt.data import ConstantOp
+from pyflame_rt.dialects.pfrt.fused import FusedOp
+from pyflame_rt.dialects.pfrt.integer_products import QlinearConvOp, QlinearMatmulOp
+from pyflame_rt.dialects.pfrt.quantization import DequantizeLinearOp, QuantizeLinearOp
+from pyflame_rt.dialects.pfrt.types import PropertyValue, dtype_of, shape_of, tensor
+from pyflame_rt.dialects.rewriting import carry
+from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scale, scale_of, scaled
+
+Array = npt.NDArray[Any]
+
+_EXACT = 1 << 24
+"""Below it, f32 holds every integer."""
+
+_WINDOW = ("auto_pad", "dilations", "group", "pads", "strides")
+
+
+@dataclass(frozen=True)
+class Centered:
+    """A quantized tensor less its zero point, as f32."""
+
+    value: SSAValue
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class PfrtWidenQuantizationPass(ModulePass):
+    """Makes ops on integers of 8 bits compute in f32, where that is exact, for which BLAS has products.
+
+    Before: `%y = pfrt.qlinear_conv %x, %sx, %zx, %w, %sw, %zw, %sy, %zy : …`
+    After: `%s = pfrt.conv %c, %v : …` of f32 that hold x - zx and w - zw, `%m = pfrt.mul %s, %f`,
+    `%r = pfrt.round %m`, `%d = pfrt.clip %r`; `%d` is y - zy in f32, `%y` is made where it is needed.
+
+        y - zy = clip(round(sum (x - zx) (w - zw) * (sx sw / sy)), least - zy, greatest - zy)
+
+    A sum of integers below 2^24 is exact in f32 in whatever order it is made: the weights that are
+    there say how large one can become, and where it could be larger the op stays as it is. The
+    result has the same bits, but for NaN, which quantization makes the least integer and which stays
+    NaN here until integers are needed. Quantization, dequantization, movements and bounds between such ops
+    are of f32 too, so that no integers of 8 bits are made between them.
+    """
+
+    name = "pfrt-widen-quantization"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        blocks = [b for inner in op.walk() for r in inner.regions for b in r.blocks]
+        for block in blocks:
+            if not isinstance(block.parent_op(), ModuleOp | FusedOp):
+                _Widening().widen(block)
+
+
+class _Widening:
+    """The quantized values of one block that are there in f32."""
+
+    def __init__(self) -> None:
+        self._centered: dict[SSAValue, Centered] = {}
+        self._narrowed: list[Operation] = []
+
+    def widen(self, block: Block) -> None:
+        """Rewrite the ops of a block, in order."""
+        for op in tuple(block.ops):
+            match op:
+                case QuantizeLinearOp():
+                    self._quantize(op)
+                case DequantizeLinearOp():
+                    self._dequantize(op)
+                case QlinearConvOp() | QlinearMatmulOp():
+                    self._product(op)
+                case ClipOp():
+                    self._clip(op)
+                case PfrtOp() if op.name in MOVEMENTS:
+                    self._move(op)
+                case _:
+                    pass
+        for op in reversed(self._narrowed):
+            if not op.results[0].uses:
+                Rewriter.erase_op(op)
+
+    def _quantize(self, op: QuantizeLinearOp) -> None:
+        y = scaled(op)
+        if y is None or not y.is_single:
+            return
+        at = _At(op)
+        ratio = at.emit("div", [op.x, at.constant(y.scale.reshape(()))])
+        self._rounded(at, ratio, y)
+
+    def _dequantize(self, op: DequantizeLinearOp) -> None:
+        x, centered = scaled(op), self._centered.get(op.x)
+        if x is None or centered is None or not x.is_single:
+            return
+        if int(x.zero_point[0]) == centered.zero_point:
+            at = _At(op)
+            factor = at.constant(x.scale.reshape(()))
+            at.replace(at.emit("mul", [centered.value, factor]))
+
+    def _product(self, op: QlinearConvOp | QlinearMatmulOp) -> None:
+        is_conv = isinstance(op, QlinearConvOp)
+        data, weights = (op.x, op.w) if is_conv else (op.a, op.b)
+        w, bias = constant_of(weights), None if op.bias is None else constant_of(op.bias)
+        if w is None or (op.bias is not None and bias is None):
+            return
+        if w.ndim < 2 or (not is_conv and (w.ndim != 2 or len(shape_of(data) or ()) < 2)):
+            return
+        scales = [
+            scale_of(op.operands[k], op.operands[k + 1], dtype_of(value))
+            for k, value in ((1, data), (4, weights), (6, op.result))
+        ]
+        found = [scale for scale in scales if scale is not None]
+        if len(found) < 3 or not (found[0].is_single and found[2].is_single):
+            return
+        a, b, y = found
+        # One scale a feature: rows of a convolution's weights, columns of a matrix.
+        axis = 0 if is_conv else 1
+        if b.scale.size not in (1, w.shape[axis]):
+            return
+        aligned = (-1, *(1,) * (w.ndim - 1 - axis))
+        exact = w.astype(np.float32) - b.zero_point.astype(np.float32).reshape(aligned)
+        factor = a.scale * b.scale / y.scale
+        if not np.isfinite(factor).all() or _largest(exact, axis, a, bias) > _EXACT:
+            return
+        at = _At(op)
+        x = self._as_centered(at, data, a)
+        addend = None if bias is None else at.constant(bias.astype(np.float32))
+        name = "conv" if is_conv else "matmul"
+        window = {k: v for k, v in op.properties.items() if k in _WINDOW} if is_conv else {}
+        sums = at.emit(name, [x, at.constant(exact), addend], window)
+        each = factor.reshape(-1, *(1,) * (w.ndim - 2)) if is_conv else factor
+        self._rounded(at, at.emit("mul", [sums, at.constant(each)]), y)
+
+    def _clip(self, op: ClipOp) -> None:
+        x = self._centered.get(op.operand)
+        if x is None or op.min_value is not None or op.max_value is not None:
+            return
+        bounds: dict[str, PropertyValue] = {}
+        for name, bound in (("min", op.min), ("max", op.max)):
+            if isinstance(bound, IntegerAttr):
+                # Of unsigned types the number may be there as the signed one of the same bits.
+                number = np.array(bound.value.data).astype(dtype_of(op.operand))
+                bounds[name] = float(number) - x.zero_point
+        at = _At(op)
+        self._define(at, at.emit("clip", [x.value], bounds), x.zero_point)
+
+    def _move(self, op: PfrtOp) -> None:
+        count = len(op.operands) if op.name == "pfrt.concat" else 1
+        found = [x for value in op.operands[:count] if (x := self._centered.get(value)) is not None]
+        if len(found) < count or len({x.zero_point for x in found}) != 1 or len(op.results) != 1:
+            return
+        at = _At(op)
+        operands = [*(x.value for x in found), *op.operands[count:]]
+        kind = tensor(f32, shape_of(op.results[0]))
+        properties = {name: value for name, value in op.properties.items() if name != "names"}
+        new = type(op).create(operands=operands, properties=properties, result_types=[kind])
+        self._define(at, at.add(new), found[0].zero_point)
+
+    def _rounded(self, at: _At, value: SSAValue, y: Scale) -> None:
+        """Make the result of the op at hand of what is to be rounded."""
+        low, high = y.centered
+        bounded = at.emit(
+            "clip", [at.emit("round", [value])], {"min": float(low), "max": float(high)}
+        )
+        self._define(at, bounded, int(y.zero_point[0]))
+
+    def _define(self, at: _At, value: SSAValue, zero_point: int) -> None:
+        """Replace the op at hand by a conversion of f32, which goes if nobody uses it."""
+        old = at.op.results[0]
+        shifted = value
+        if zero_point:
+            shifted = at.emit("add", [value, at.constant(np.array(zero_point, np.float32))])
+        narrow = at.emit("cast", [shifted], {"to": dtype_of(old)})
+        self._narrowed += at.made[-2 if zero_point else -1 :]
+        at.replace(narrow)
+        self._centered[narrow] = Centered(value, zero_point)
+
+    def _as_centered(self, at: _At, value: SSAValue, scale: Scale) -> SSAValue:
+        zero_point = int(scale.zero_point[0])
+        known = self._centered.get(value)
+        if known is not None and known.zero_point == zero_point:
+            return known.value
+        wide = at.emit("cast", [value], {"to": np.dtype(np.float32)})
+        if zero_point:
+            wide = at.emit("sub", [wide, at.constant(np.array(zero_point, np.float32))])
+        if known is None:
+            self._centered[value] = Centered(wide, zero_point)
+        return wide
+
+
+class _At:
+    """Where ops are made: in the place of another."""
+
+    def __init__(self, op: PfrtOp) -> None:
+        self.op = op
+        self.made: list[Operation] = []
+
+    def add(self, op: Operation) -> SSAValue:
+        """Put an op before the one at hand; its result."""
+        block = self.op.parent
+        assert block is not None
+        op.location = self.op.location
+        block.insert_op_before(op, self.op)
+        self.made.append(op)
+        return op.results[0]
+
+    def emit(
+        self,
+        name: str,
+        operands: Sequence[SSAValue | None],
+        properties: Mapping[str, PropertyValue | Attribute] | None = None,
+    ) -> SSAValue:
+        """Make `pfrt.<name>`."""
+        kind = cast("type[PfrtOp]", operations()[f"pfrt.{name}"])
+        return self.add(kind.create_op(operands, properties))
+
+    def constant(self, array: Array) -> SSAValue:
+        """Make a constant."""
+        return self.add(ConstantOp.get(array))
+
+    def replace(self, value: SSAValue) -> None:
+        """Put a value in the place of the result of the op at hand."""
+        carry(self.op, [value])
+        Rewriter.replace_op(self.op, [], [value])
+
+
+def _largest(weights: Array, axis: int, x: Scale, bias: Array | None) -> float:
+    """The largest absolute value that a sum can have, along the way too."""
+    others = tuple(k for k in range(weights.ndim) if k != axis)
+    low, high = x.centered
+    sums = np.abs(weights, dtype=np.float64).sum(others) * max(-low, high)
+    if bias is not None:
+        sums = sums + np.abs(bias.astype(np.float64))
+    return float(sums.max(initial=0))
