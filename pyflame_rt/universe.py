@@ -53,6 +53,7 @@ _PASSES = {
     ),
     "pfrt-optimize": "pyflame_rt.passes.cleanup.pfrt_optimize:PfrtOptimizePass",
     "pfrt-outline": "pyflame_rt.passes.partitioning.pfrt_outline:PfrtOutlinePass",
+    "pfrt-quantize": "pyflame_rt.passes.quantization.pfrt_quantize:PfrtQuantizePass",
     "pfrt-recognize-activations": (
         "pyflame_rt.passes.fusion.pfrt_recognize_activations:PfrtRecognizeActivationsPass"
     ),

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, f32
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
-from pyflame_rt.dialects.pfrt import operations
 from pyflame_rt.dialects.pfrt.activation import ClipOp
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
-from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.integer_products import QlinearConvOp, QlinearMatmulOp
 from pyflame_rt.dialects.pfrt.quantization import DequantizeLinearOp, QuantizeLinearOp
 from pyflame_rt.dialects.pfrt.types import PropertyValue, dtype_of, shape_of, tensor
 from pyflame_rt.dialects.rewriting import carry
+from pyflame_rt.passes.quantization.placing import Place
 from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scale, scale_of, scaled
 
 Array = npt.NDArray[Any]
@@ -98,18 +96,18 @@ class _Widening:
         y = scaled(op)
         if y is None or not y.is_single:
             return
-        at = _At(op)
+        at = Place(op)
         ratio = at.emit("div", [op.x, at.constant(y.scale.reshape(()))])
-        self._rounded(at, ratio, y)
+        self._rounded(op, at, ratio, y)
 
     def _dequantize(self, op: DequantizeLinearOp) -> None:
         x, centered = scaled(op), self._centered.get(op.x)
         if x is None or centered is None or not x.is_single:
             return
         if int(x.zero_point[0]) == centered.zero_point:
-            at = _At(op)
+            at = Place(op)
             factor = at.constant(x.scale.reshape(()))
-            at.replace(at.emit("mul", [centered.value, factor]))
+            _replace(op, at.emit("mul", [centered.value, factor]))
 
     def _product(self, op: QlinearConvOp | QlinearMatmulOp) -> None:
         is_conv = isinstance(op, QlinearConvOp)
@@ -136,14 +134,14 @@ class _Widening:
         factor = a.scale * b.scale / y.scale
         if not np.isfinite(factor).all() or _largest(exact, axis, a, bias) > _EXACT:
             return
-        at = _At(op)
+        at = Place(op)
         x = self._as_centered(at, data, a)
         addend = None if bias is None else at.constant(bias.astype(np.float32))
         name = "conv" if is_conv else "matmul"
         window = {k: v for k, v in op.properties.items() if k in _WINDOW} if is_conv else {}
         sums = at.emit(name, [x, at.constant(exact), addend], window)
         each = factor.reshape(-1, *(1,) * (w.ndim - 2)) if is_conv else factor
-        self._rounded(at, at.emit("mul", [sums, at.constant(each)]), y)
+        self._rounded(op, at, at.emit("mul", [sums, at.constant(each)]), y)
 
     def _clip(self, op: ClipOp) -> None:
         x = self._centered.get(op.operand)
@@ -155,87 +153,56 @@ class _Widening:
                 # Of unsigned types the number may be there as the signed one of the same bits.
                 number = np.array(bound.value.data).astype(dtype_of(op.operand))
                 bounds[name] = float(number) - x.zero_point
-        at = _At(op)
-        self._define(at, at.emit("clip", [x.value], bounds), x.zero_point)
+        at = Place(op)
+        self._define(op, at, at.emit("clip", [x.value], bounds), x.zero_point)
 
     def _move(self, op: PfrtOp) -> None:
         count = len(op.operands) if op.name == "pfrt.concat" else 1
         found = [x for value in op.operands[:count] if (x := self._centered.get(value)) is not None]
         if len(found) < count or len({x.zero_point for x in found}) != 1 or len(op.results) != 1:
             return
-        at = _At(op)
+        at = Place(op)
         operands = [*(x.value for x in found), *op.operands[count:]]
         kind = tensor(f32, shape_of(op.results[0]))
         properties = {name: value for name, value in op.properties.items() if name != "names"}
         new = type(op).create(operands=operands, properties=properties, result_types=[kind])
-        self._define(at, at.add(new), found[0].zero_point)
+        self._define(op, at, at.add(new)[0], found[0].zero_point)
 
-    def _rounded(self, at: _At, value: SSAValue, y: Scale) -> None:
+    def _rounded(self, op: PfrtOp, at: Place, value: SSAValue, y: Scale) -> None:
         """Make the result of the op at hand of what is to be rounded."""
         low, high = y.centered
         bounded = at.emit(
             "clip", [at.emit("round", [value])], {"min": float(low), "max": float(high)}
         )
-        self._define(at, bounded, int(y.zero_point[0]))
+        self._define(op, at, bounded, int(y.zero_point[0]))
 
-    def _define(self, at: _At, value: SSAValue, zero_point: int) -> None:
+    def _define(self, op: PfrtOp, at: Place, value: SSAValue, zero_point: int) -> None:
         """Replace the op at hand by a conversion of f32, which goes if nobody uses it."""
-        old = at.op.results[0]
+        old = op.results[0]
         shifted = value
         if zero_point:
-            shifted = at.emit("add", [value, at.constant(np.array(zero_point, np.float32))])
+            shifted = at.emit("add", [value, at.scalar(zero_point)])
         narrow = at.emit("cast", [shifted], {"to": dtype_of(old)})
         self._narrowed += at.made[-2 if zero_point else -1 :]
-        at.replace(narrow)
+        _replace(op, narrow)
         self._centered[narrow] = Centered(value, zero_point)
 
-    def _as_centered(self, at: _At, value: SSAValue, scale: Scale) -> SSAValue:
+    def _as_centered(self, at: Place, value: SSAValue, scale: Scale) -> SSAValue:
         zero_point = int(scale.zero_point[0])
         known = self._centered.get(value)
         if known is not None and known.zero_point == zero_point:
             return known.value
         wide = at.emit("cast", [value], {"to": np.dtype(np.float32)})
         if zero_point:
-            wide = at.emit("sub", [wide, at.constant(np.array(zero_point, np.float32))])
+            wide = at.emit("sub", [wide, at.scalar(zero_point)])
         if known is None:
             self._centered[value] = Centered(wide, zero_point)
         return wide
 
 
-class _At:
-    """Where ops are made: in the place of another."""
-
-    def __init__(self, op: PfrtOp) -> None:
-        self.op = op
-        self.made: list[Operation] = []
-
-    def add(self, op: Operation) -> SSAValue:
-        """Put an op before the one at hand; its result."""
-        block = self.op.parent
-        assert block is not None
-        op.location = self.op.location
-        block.insert_op_before(op, self.op)
-        self.made.append(op)
-        return op.results[0]
-
-    def emit(
-        self,
-        name: str,
-        operands: Sequence[SSAValue | None],
-        properties: Mapping[str, PropertyValue | Attribute] | None = None,
-    ) -> SSAValue:
-        """Make `pfrt.<name>`."""
-        kind = cast("type[PfrtOp]", operations()[f"pfrt.{name}"])
-        return self.add(kind.create_op(operands, properties))
-
-    def constant(self, array: Array) -> SSAValue:
-        """Make a constant."""
-        return self.add(ConstantOp.get(array))
-
-    def replace(self, value: SSAValue) -> None:
-        """Put a value in the place of the result of the op at hand."""
-        carry(self.op, [value])
-        Rewriter.replace_op(self.op, [], [value])
+def _replace(op: PfrtOp, value: SSAValue) -> None:
+    carry(op, [value])
+    Rewriter.replace_op(op, [], [value])
 
 
 def _largest(weights: Array, axis: int, x: Scale, bias: Array | None) -> float:

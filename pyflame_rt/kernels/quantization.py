@@ -277,3 +277,33 @@ def _exact(depth: int) -> np.dtype[Any]:
 
 def _wrapped(sums: Array) -> Array:
     return sums.astype(np.int64).astype(np.int32)
+
+
+def parameters_of_range(
+    low: Array, high: Array, dtype: np.dtype[Any], *, symmetric: bool
+) -> tuple[Array, Array]:
+    """The scales (float32) and zero points by which integers cover [low, high], 0 included.
+
+    Asymmetric: scale = (high - low) / (greatest - least), zero point = round(least - low / scale).
+    Symmetric: scale = max(|low|, |high|) / (half of the integers), zero point in the middle, so that
+    a signed type does without its least integer. As onnxruntime's quantizer has it
+    (`compute_scale_zp`), and with a scale of 1 where the range is nothing but 0.
+    """
+    limits = ml_dtypes.iinfo(dtype)
+    least, greatest = int(limits.min), int(limits.max)
+    below = np.minimum(np.asarray(low, np.float64), 0.0)
+    above = np.maximum(np.asarray(high, np.float64), 0.0)
+    if symmetric:
+        above = np.maximum(-below, above)
+        half = (greatest - least) // 2
+        scale = above / half
+        middle = greatest - half
+        shift = np.full(scale.shape, 0 if least < 0 else middle, np.float64)
+    else:
+        scale = (above - below) / (greatest - least)
+    narrow = scale.astype(np.float32)
+    # Below the least normal number division would not undo multiplication.
+    narrow = np.where(narrow < np.finfo(np.float32).tiny, np.float32(1), narrow).astype(np.float32)
+    if not symmetric:
+        shift = np.clip(np.rint(least - below / narrow), least, greatest)
+    return narrow, shift.astype(np.int64).astype(dtype)

@@ -21,6 +21,7 @@ OTHERWISE = {
     "convert-plan-to-native": "is not for pfrt: tests/backends/native compares what it makes of plans",
     "convert-wse-to-csl": "is not for pfrt: prints programs for the wafer",
     "pfrt-extract": "cuts a part out: it is not meant to give the same results",
+    "pfrt-quantize": "rounds on purpose: tests/passes/quantization compares what it makes",
     "pfrt-specialize-shapes": "needs the shapes: plans for one feed have been through it",
     "pfrt-tune": "needs a file of times: tests/test_tuning.py runs every choice",
     "plan-allocate": "is not for pfrt: every plan for one feed has been through it",

@@ -1,0 +1,128 @@
+"""Products of integers whose scales are known before they run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+
+from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.kernels.quantization import parameters_of_range
+from pyflame_rt.passes.quantization.placing import Place
+from pyflame_rt.passes.quantization.products import (
+    Outcome,
+    Product,
+    Rounding,
+    Weights,
+    drop_unused,
+    factors,
+    products,
+)
+from pyflame_rt.passes.quantization.ranges import Ranges
+from pyflame_rt.passes.quantization.scales import MOVEMENTS
+
+
+def make_static(
+    module: ModuleOp,
+    ranges: Ranges,
+    data: np.dtype[Any],
+    rounding: Rounding,
+    exclude: Collection[str],
+    outcome: Outcome,
+) -> None:
+    """Round what the products of a module take: `data` by ranges, weights as they are."""
+    static = _Static(ranges, data, rounding, outcome)
+    for op in products(module, exclude, outcome):
+        static.quantize(op)
+
+
+class _Static:
+    """The values that are rounded already."""
+
+    def __init__(
+        self, ranges: Ranges, data: np.dtype[Any], rounding: Rounding, outcome: Outcome
+    ) -> None:
+        self._ranges = ranges
+        self._data = data
+        self._rounding = rounding
+        self._outcome = outcome
+        self._rounded: dict[SSAValue, SSAValue] = {}
+
+    def quantize(self, op: Product) -> None:
+        """Round both factors of a product, or none."""
+        data, other = factors(op)
+        weights = self._rounding.of(op)
+        taken = (data,) if weights is not None else (data, other)
+        for value in taken:
+            if value not in self._rounded and self._ranges.of(_source(value)) is None:
+                self._outcome.skip(op, "the range of its data is not known")
+                return
+        given = [self._round(value) for value in taken]
+        if weights is not None:
+            given.append(_dequantized(Place(op), weights))
+            self._outcome.weights += 1
+        for index, value in enumerate(given):
+            op.operands[index] = value
+        drop_unused(other)
+        self._outcome.done(op)
+
+    def _round(self, value: SSAValue) -> SSAValue:
+        """A value rounded to integers, as reals; what it is moved from is rounded before."""
+        if (known := self._rounded.get(value)) is not None:
+            return known
+        source = _source(value)
+        bounds = self._ranges.of(source)
+        assert bounds is not None
+        low, high = (np.array(bound) for bound in bounds)
+        scale, zero_point = parameters_of_range(
+            low, high, self._data, symmetric=self._rounding.symmetric
+        )
+        for moved in _chain(value, source):
+            if moved not in self._rounded:
+                self._rounded[moved] = _rounded(moved, scale, zero_point)
+        return self._rounded[value]
+
+
+def _source(value: SSAValue) -> SSAValue:
+    """What a value is moved from: there the integers are made, and then moved."""
+    while True:
+        op = value.owner
+        if not isinstance(op, PfrtOp) or op.name not in MOVEMENTS or op.name == "pfrt.concat":
+            return value
+        value = op.operands[0]
+
+
+def _chain(value: SSAValue, source: SSAValue) -> list[SSAValue]:
+    """From the source to the value, each moved from the one before."""
+    found = [value]
+    while found[-1] is not source:
+        owner = found[-1].owner
+        assert isinstance(owner, PfrtOp)
+        found.append(owner.operands[0])
+    return found[::-1]
+
+
+def _rounded(
+    value: SSAValue, scale: np.ndarray[Any, Any], zero_point: np.ndarray[Any, Any]
+) -> SSAValue:
+    """dequantize(quantize(value)), which all users of the value take: one that took the reals would
+    keep the op that makes them from being one of integers."""
+    at = Place.after(value)
+    factor, shift = at.constant(scale), at.constant(zero_point)
+    integers = at.emit("quantize_linear", [value, factor, shift])
+    real = at.emit("dequantize_linear", [integers, factor, shift])
+    quantize = integers.owner
+    value.replace_uses_with_if(real, lambda use: use.operation is not quantize)
+    return real
+
+
+def _dequantized(at: Place, weights: Weights) -> SSAValue:
+    operands = [
+        at.constant(weights.values),
+        at.constant(weights.scale),
+        at.constant(weights.zero_point),
+    ]
+    return at.emit("dequantize_linear", operands, {"axis": weights.axis})
