@@ -34,6 +34,9 @@ _PASSES = {
     "convert-pfrt-to-wse": "pyflame_rt.passes.wse.convert_pfrt_to_wse:ConvertPfrtToWsePass",
     "pfrt-canonicalize": "pyflame_rt.passes.cleanup.pfrt_canonicalize:PfrtCanonicalizePass",
     "pfrt-dce": "pyflame_rt.passes.cleanup.pfrt_dce:PfrtDcePass",
+    "pfrt-equalize-channels": (
+        "pyflame_rt.passes.quantization.pfrt_equalize_channels:PfrtEqualizeChannelsPass"
+    ),
     "pfrt-extract": "pyflame_rt.passes.cleanup.pfrt_extract:PfrtExtractPass",
     "pfrt-fold-constants": "pyflame_rt.passes.cleanup.pfrt_fold_constants:PfrtFoldConstantsPass",
     "pfrt-fold-quantization": (
