@@ -57,7 +57,7 @@ class _Static:
         weights = self._rounding.of(op)
         taken = (data,) if weights is not None else (data, other)
         for value in taken:
-            if value not in self._rounded and self._ranges.of(_source(value)) is None:
+            if value not in self._rounded and self._ranges.of(source(value)) is None:
                 self._outcome.skip(op, "the range of its data is not known")
                 return
         given = [self._round(value) for value in taken]
@@ -73,20 +73,20 @@ class _Static:
         """A value rounded to integers, as reals; what it is moved from is rounded before."""
         if (known := self._rounded.get(value)) is not None:
             return known
-        source = _source(value)
-        bounds = self._ranges.of(source)
+        origin = source(value)
+        bounds = self._ranges.of(origin)
         assert bounds is not None
         low, high = (np.array(bound) for bound in bounds)
         scale, zero_point = parameters_of_range(
             low, high, self._data, symmetric=self._rounding.symmetric
         )
-        for moved in _chain(value, source):
+        for moved in _chain(value, origin):
             if moved not in self._rounded:
                 self._rounded[moved] = _rounded(moved, scale, zero_point)
         return self._rounded[value]
 
 
-def _source(value: SSAValue) -> SSAValue:
+def source(value: SSAValue) -> SSAValue:
     """What a value is moved from: there the integers are made, and then moved."""
     while True:
         op = value.owner
@@ -95,10 +95,10 @@ def _source(value: SSAValue) -> SSAValue:
         value = op.operands[0]
 
 
-def _chain(value: SSAValue, source: SSAValue) -> list[SSAValue]:
+def _chain(value: SSAValue, origin: SSAValue) -> list[SSAValue]:
     """From the source to the value, each moved from the one before."""
     found = [value]
-    while found[-1] is not source:
+    while found[-1] is not origin:
         owner = found[-1].owner
         assert isinstance(owner, PfrtOp)
         found.append(owner.operands[0])
@@ -120,9 +120,7 @@ def _rounded(
 
 
 def _dequantized(at: Place, weights: Weights) -> SSAValue:
-    operands = [
-        at.constant(weights.values),
-        at.constant(weights.scale),
-        at.constant(weights.zero_point),
-    ]
+    """Weights as reals; zero points that are all 0 need not be there."""
+    zeros = at.constant(weights.zero_point) if weights.zero_point.any() else None
+    operands = [at.constant(weights.values), at.constant(weights.scale), zeros]
     return at.emit("dequantize_linear", operands, {"axis": weights.axis})

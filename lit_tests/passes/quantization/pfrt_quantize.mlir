@@ -29,7 +29,6 @@ func.func @main(%x: tensor<1x2x2x2xf32> {pfrt.name = "x", pfrt.range = array<f32
 // A scale for each feature of the weights, symmetric ones; what is excluded is as it was.
 // CHANNEL: pfrt.constant dense<{{\[\[\[\[}}64]], {{\[\[}}-127]]], {{\[\[\[}}127]], {{\[\[}}64]]]]> : tensor<2x2x1x1xi8>
 // CHANNEL-NEXT: pfrt.constant {{.*}} : tensor<2xf32>
-// CHANNEL-NEXT: pfrt.constant dense<0> : tensor<2xi8>
 // CHANNEL-NEXT: pfrt.dequantize_linear {{.*}} {axis = 0 : i64}
 // CHANNEL: pfrt.relu
 // CHANNEL-NEXT: pfrt.flatten

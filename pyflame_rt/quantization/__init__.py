@@ -1,0 +1,42 @@
+"""Quantization: models of few bits, and what that costs.
+
+```
+from pyflame_rt.quantization import QuantConfig, Quantizer
+
+result = Quantizer(QuantConfig.dynamic_int8()).quantize_dynamic(session.graph())
+```
+Everything here runs `pfrt-quantize`; docs/quantization.md has the formulas.
+"""
+
+from __future__ import annotations
+
+from pyflame_rt.quantization.calibrator import Calibrator, load_ranges, save_ranges
+from pyflame_rt.quantization.config import (
+    CalibrationMethod,
+    QuantConfig,
+    QuantGranularity,
+    QuantMode,
+)
+from pyflame_rt.quantization.params import GraphQuantInfo, QuantParams
+from pyflame_rt.quantization.quantizer import (
+    QuantizationResult,
+    QuantizationStats,
+    Quantizer,
+)
+from pyflame_rt.quantization.statistics import CalibrationStats
+
+__all__ = [
+    "CalibrationMethod",
+    "CalibrationStats",
+    "Calibrator",
+    "GraphQuantInfo",
+    "QuantConfig",
+    "QuantGranularity",
+    "QuantMode",
+    "QuantParams",
+    "QuantizationResult",
+    "QuantizationStats",
+    "Quantizer",
+    "load_ranges",
+    "save_ranges",
+]
