@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, cast
 
 from pyflame_rt import logs
 from pyflame_rt.errors import SettingError
@@ -25,6 +25,9 @@ from pyflame_rt.settings import (
     number,
     text,
 )
+
+if TYPE_CHECKING:
+    from pyflame_rt.quantization.config import QuantConfig
 
 __all__ = ["GraphOptimizationLevel", "OptLevel", "SessionOptions"]
 
@@ -51,6 +54,22 @@ def _anything(value: Any) -> Any:
     return value
 
 
+def _quantization(value: object) -> QuantConfig | None:
+    if value is None:
+        return None
+    from pyflame_rt.quantization.config import QuantConfig
+
+    if not isinstance(value, QuantConfig):
+        raise TypeError(value)
+    return value
+
+
+def _function(value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise TypeError(value)
+    return value
+
+
 def _path(value: str | os.PathLike[str]) -> str:
     return os.fspath(value)
 
@@ -68,6 +87,9 @@ class SessionOptions(Settings):
     `skip_passes` are passes of the level that are left out (`cse`, or the documentation's `CSEPass`);
     `verbose_optimization` says what each pass did; `validate_after_pass` verifies the model after
     each pass; `optimized_model_filepath` is a file that the optimised model is saved to.
+
+    `quantization` is a `QuantConfig`: the model is quantized when the session is made, a static one by
+    what its values hold on `calibration_batches` feeds that `calibration_data` returns.
     """
 
     device: Setting[str] = text("cpu", "The device the model runs on.")
@@ -96,6 +118,13 @@ class SessionOptions(Settings):
     verbose_optimization = flag(False, "Whether each pass says what it did.")
     validate_after_pass = flag(False, "Whether the model is verified after each pass.")
     optimized_model_filepath = Setting("", _path, "str", "Where the optimised model is saved.")
+    quantization: Setting[QuantConfig | None] = Setting(
+        None, _quantization, "QuantConfig", "How the model is quantized; None: it is not."
+    )
+    calibration_data: Setting[Callable[[], Mapping[str, Any]] | None] = Setting(
+        None, _function, "Callable[[], dict]", "Gives a feed that static quantization observes."
+    )
+    calibration_batches = number(0, "Feeds that are observed; 0: as many as the config says.")
 
     def __init__(self) -> None:
         self._level = 2
@@ -311,6 +340,10 @@ class SessionOptions(Settings):
             problems.append(f"memory_limit {self.memory_limit} is negative")
         if self.log_severity_level not in range(logs.DEFAULT, len(logs.LEVELS)):
             problems.append(f"log_severity_level {self.log_severity_level} is not in -1..4")
+        if self.calibration_batches < 0:
+            problems.append(f"calibration_batches {self.calibration_batches} is negative")
+        if self.quantization is not None and (why := self.quantization.validation_error()):
+            problems.append(f"quantization: {why}")
         if isinstance(self.skip_passes, str):
             problems.append(f'skip_passes is a list of names, not the string "{self.skip_passes}"')
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
@@ -26,6 +26,9 @@ from pyflame_rt.ort.errors import ModelLoadCanceled
 from pyflame_rt.ort.providers import backend_of
 from pyflame_rt.ort.value import OrtValue
 from pyflame_rt.pass_statistics import narrating
+
+if TYPE_CHECKING:
+    from pyflame_rt.quantization import QuantizationReport
 
 _ONNX = (".onnx", ".onnxtxt")
 
@@ -62,6 +65,21 @@ def load(source: object, options: SessionOptions) -> Program:
         program = Program(program.ctx, program.module.clone(), program.name)
         _replace(program.module, options.initializers)
     return program
+
+
+def quantized(
+    program: Program, options: SessionOptions
+) -> tuple[Program, QuantizationReport | None]:
+    """The model as the options have it quantized, with a report; as it is where they do not."""
+    config = options.quantization
+    if config is None:
+        return program, None
+    from pyflame_rt.quantization import QuantMode, sessions
+
+    if config.mode is QuantMode.None_:
+        return program, None
+    data, batches = options.calibration_data, options.calibration_batches
+    return sessions.quantized(program, config, data, batches)
 
 
 def lasting(source: object) -> str | bytes | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, cast
 
 import numpy.typing as npt
 
-from pyflame_rt import compiler, feeds, logs, preparation, reproducing
+from pyflame_rt import collecting, compiler, feeds, logs, preparation, reproducing
 from pyflame_rt.compiler import CompiledModel, Program, overridable_initializers
 from pyflame_rt.errors import ArgumentTypeError, PyFlameRTError
 from pyflame_rt.feeds import Feeder
@@ -38,6 +38,7 @@ from pyflame_rt.watches import watch_of
 
 if TYPE_CHECKING:
     from pyflame_rt.backends.wse.runs import WseReport
+    from pyflame_rt.quantization import QuantizationReport
 
 Array: TypeAlias = npt.NDArray[Any]
 Callback: TypeAlias = Callable[[list[Any], Any, str], object]
@@ -84,7 +85,8 @@ class InferenceSession(AbsentFromSessions):
             if device is not None:
                 given = copy(given) if given is not None else SessionOptions()
                 given.device = device
-            self._start(source, given, providers, provider_options)
+            with collecting.paused():
+                self._start(source, given, providers, provider_options)
             if strict and (unknown := sorted(keywords.keys() - _IGNORED)):
                 raise ArgumentTypeError(
                     f"InferenceSession() has no keyword {unknown[0]!r}", where="InferenceSession"
@@ -113,8 +115,10 @@ class InferenceSession(AbsentFromSessions):
             program = preparation.load(source, self._options)
         except PyFlameRTError as error:
             raise load_error(source, error) from error.__cause__
+        program, self._quantization = preparation.quantized(program, self._options)
         self._program = program
-        self._source = preparation.lasting(source)
+        # A quantized model is no more what it was read from.
+        self._source = preparation.lasting(source) if self._quantization is None else None
         # What cannot be read again can only be fed what it has as inputs.
         module = program.module
         self._overridable = () if self._source is None else overridable_initializers(module)
@@ -176,6 +180,18 @@ class InferenceSession(AbsentFromSessions):
     def settle(self) -> None:
         """Wait until no plan is being made: what has come back often enough has one of its own."""
         self._plans.settle()
+
+    def is_quantized(self) -> bool:
+        """Whether the session's options had the model quantized."""
+        return self._quantization is not None
+
+    def quantization_report(self) -> QuantizationReport:
+        """What quantization did. Raises InvalidArgument when the model was not quantized."""
+        if self._quantization is None:
+            raise InvalidArgument(
+                "the session's model was not quantized", hint="set SessionOptions.quantization"
+            )
+        return self._quantization
 
     def wse_report(self) -> WseReport:
         """What the last run took on the simulated wafer: cycles in all and by step.
@@ -545,6 +561,7 @@ class InferenceSession(AbsentFromSessions):
         options = copy(self._options)
         options.optimized_model_filepath = ""
         options.enable_profiling = False
+        options.quantization = None
         names, settings = list(self._providers), list(self._providers.values())
         session = InferenceSession(Graph.of_program(program), options, names, settings)
         session._recorder = self._recorder

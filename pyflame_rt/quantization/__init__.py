@@ -23,6 +23,7 @@ from pyflame_rt.quantization.quantizer import (
     QuantizationStats,
     Quantizer,
 )
+from pyflame_rt.quantization.report import QuantizationReport
 from pyflame_rt.quantization.statistics import CalibrationStats
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "QuantGranularity",
     "QuantMode",
     "QuantParams",
+    "QuantizationReport",
     "QuantizationResult",
     "QuantizationStats",
     "Quantizer",

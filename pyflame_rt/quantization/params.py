@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import ml_dtypes
 import numpy as np
 
 from pyflame_rt.dtypes import DType, by_dtype
@@ -78,12 +79,17 @@ class QuantParams:
 
     @property
     def range(self) -> tuple[float, float]:
-        """The least and the greatest real of a tensor with one scale."""
-        import ml_dtypes
+        """The reals that a tensor with one scale covers: the range that has these parameters.
 
+        Around a zero point in the middle they are symmetric, without the least signed integer.
+        """
         limits = ml_dtypes.iinfo(by_dtype()[self.quantized_dtype].numpy)
+        least, greatest = int(limits.min), int(limits.max)
         scale, zero = self.scales[0], self.zero_points[0]
-        return (int(limits.min) - zero) * scale, (int(limits.max) - zero) * scale
+        half = (greatest - least) // 2
+        if zero == greatest - half:
+            return -half * scale, half * scale
+        return (least - zero) * scale, (greatest - zero) * scale
 
 
 @dataclass
