@@ -224,8 +224,14 @@ def surroundings(block: str) -> dict[str, Any]:
     return found
 
 
+def marked(block: str) -> object:
+    """A block, marked where it reads what torch writes."""
+    needs_torch = any(f'"{name}"' in blocks()[block] for name in TORCH)
+    return pytest.param(block, marks=pytest.mark.torch) if needs_torch else block
+
+
 @needs_spec
-@pytest.mark.parametrize("block", RUN)
+@pytest.mark.parametrize("block", [marked(block) for block in RUN])
 def test_a_block_runs(block: str, models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     code = blocks()[block]
     if any(f'"{name}"' in code for name in TORCH):
