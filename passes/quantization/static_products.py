@@ -82,7 +82,9 @@ class _Static:
         )
         for moved in _chain(value, origin):
             if moved not in self._rounded:
-                self._rounded[moved] = _rounded(moved, scale, zero_point)
+                real = _rounded(moved, scale, zero_point)
+                # Further products have the rounded value as operand already.
+                self._rounded[moved] = self._rounded[real] = real
         return self._rounded[value]
 
 

@@ -48,3 +48,20 @@ func.func @main(%x: tensor<1x2x2x2xf32> {pfrt.name = "x", pfrt.range = array<f32
 // HALF: pfrt.flatten {{.*}} -> tensor<1x8xf16>
 // HALF-NEXT: pfrt.cast {{.*}} {to = f32}
 // HALF-NEXT: pfrt.gemm {{.*}} -> tensor<1x2xf32>
+
+// -----
+
+// A value that two products take is rounded once, for both.
+func.func @shared(%x: tensor<1x2xf32> {pfrt.name = "x", pfrt.range = array<f32: -1.0, 1.55>}) -> (tensor<1x1xf32>, tensor<1x1xf32>) {
+  %v = pfrt.constant dense<1.0> : tensor<2x1xf32>
+  %w = pfrt.constant dense<2.0> : tensor<2x1xf32>
+  %0 = pfrt.matmul %x, %v : tensor<1x2xf32>, tensor<2x1xf32> -> tensor<1x1xf32>
+  %1 = pfrt.matmul %x, %w : tensor<1x2xf32>, tensor<2x1xf32> -> tensor<1x1xf32>
+  func.return %0, %1 : tensor<1x1xf32>, tensor<1x1xf32>
+}
+// STATIC-LABEL: @shared
+// STATIC: pfrt.quantize_linear
+// STATIC-NEXT: [[D:%x.*]] = pfrt.dequantize_linear {{.*}} -> tensor<1x2xf32>
+// STATIC-NOT: pfrt.quantize_linear
+// STATIC: pfrt.matmul [[D]],
+// STATIC: pfrt.matmul [[D]],
