@@ -215,7 +215,7 @@ def _kind(
     free = isinstance(owner, TransposeOp) and owner not in claimed and owner.parent is op.parent
     if free and cast(TransposeOp, owner).permutation() == perm:
         return Kind.TRANSPOSED
-    if not shape or (op.ELEMENTWISE and all(dim == 1 for dim in shape) and len(shape) == 1):
+    if not shape or (op.ELEMENTWISE and shape == (1,) and perm):
         return Kind.SCALAR
     array = constant_of(operand)
     if array is not None:

@@ -89,3 +89,18 @@ func.func @within(%x: tensor<2x2xf32>, %z: tensor<2x2xf32>) -> (tensor<2x2xf32>,
 // CHECK-NEXT: %[[B:.*]] = pfrt.cosh %x
 // CHECK-NEXT: %[[T:.*]] = pfrt.transpose %[[B]]
 // CHECK-NEXT: %[[D:.*]] = pfrt.add %[[T]], %x
+
+// -----
+
+// What a reduction leaves has no dimension; an operand of one gives it one.
+func.func @raised(%x: tensor<2x3xf32>) -> (tensor<1xf32>, tensor<f32>) {
+  %c = pfrt.constant dense<3.0> : tensor<1xf32>
+  %a = pfrt.transpose %x {perm = array<i64: 1, 0>} : tensor<2x3xf32> -> tensor<3x2xf32>
+  %r = pfrt.reduce_max %a {keepdims = false} : (tensor<3x2xf32>) -> tensor<f32>
+  %n = pfrt.neg %r : tensor<f32> -> tensor<f32>
+  %p = pfrt.pow %r, %c : (tensor<f32>, tensor<1xf32>) -> tensor<1xf32>
+  func.return %p, %n : tensor<1xf32>, tensor<f32>
+}
+// CHECK-LABEL: @raised
+// CHECK: pfrt.reduce_max %x
+// CHECK: pfrt.pow {{.*}} -> tensor<1xf32>
