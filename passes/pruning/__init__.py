@@ -1,0 +1,1 @@
+"""Weights that go: masks, and channels that are removed."""
