@@ -89,6 +89,10 @@ class Backend(ABC):
     static_shapes: ClassVar[bool] = False
     """Whether it runs only what has static shapes: a session then compiles for each input signature."""
 
+    def preparing(self) -> str:
+        """The passes before a module is split: `preparation`, unless overridden."""
+        return self.preparation
+
     def lowering(self, level: int) -> str:
         """The passes that lower a module of an optimisation level: `pipeline`, unless overridden."""
         return self.pipeline

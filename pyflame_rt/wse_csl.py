@@ -18,8 +18,9 @@ from pyflame_rt.errors import PyFlameRTError
 class WseCslTarget(BinaryTarget):
     """A folder of `layout.csl`, a file for each tile program, `run.py` and `commands.sh`.
 
-    On standard output they are one text, each file after a line `// FILE: name`. A `wse.program` is
-    converted for `machine` first, as `convert-wse-to-csl` does.
+    Of a network, also `weights.npz` and `places.npz`, which `run.py` reads. On standard output all texts
+    are one, each file after a line `// FILE: name`. A `wse.program` is converted for `machine` first, as
+    `convert-wse-to-csl` does.
     """
 
     name = "wse-csl"
@@ -28,7 +29,13 @@ class WseCslTarget(BinaryTarget):
     machine: str = ""
 
     def save(self, module: ModuleOp, path: Path) -> None:
-        texts = self.sources(module)
+        import numpy as np
+
+        from pyflame_rt.backends.wse.csl.emission import arrays
+        from pyflame_rt.backends.wse.csl.emission import files as emitted
+
+        converted = self._converted(module)
+        texts, tables = emitted(converted), arrays(converted)
         try:
             path.mkdir(exist_ok=True)
         except OSError as error:
@@ -36,6 +43,9 @@ class WseCslTarget(BinaryTarget):
             raise PyFlameRTError(f"cannot make a folder: {why}", where=str(path)) from None
         for name, text in texts.items():
             files.write_text(path / name, text)
+        for name, table in tables.items():
+            with files.atomic_writer(path / name) as stream:
+                np.savez(stream, allow_pickle=False, **table)
 
     def dump(self, module: ModuleOp, stream: IO[bytes]) -> None:
         stream.write(self.text(module).encode())
@@ -52,6 +62,11 @@ class WseCslTarget(BinaryTarget):
     def sources(self, module: ModuleOp) -> dict[str, str]:
         """The files by name. Raises PyFlameRTError for a module that is no program."""
         from pyflame_rt.backends.wse.csl.emission import files as emitted
+
+        return emitted(self._converted(module))
+
+    def _converted(self, module: ModuleOp) -> ModuleOp:
+        """The csl modules of a program: those of the module, or a copy that has been converted."""
         from pyflame_rt.dialects.wse.program import ProgramOp
         from pyflame_rt.passes.wse.convert_wse_to_csl import ConvertWseToCslPass
 
@@ -59,4 +74,4 @@ class WseCslTarget(BinaryTarget):
             module = module.clone()
             ConvertWseToCslPass(self.machine).apply(Context(), module)
             module.verify()
-        return emitted(module)
+        return module

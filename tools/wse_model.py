@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pyflame_rt import compiler, pipelines
+from pyflame_rt.backends.registry import get_backend
 from pyflame_rt.backends.wse.sim.faults import SimulationError
 from pyflame_rt.compiler import CompiledModel, Program
 from pyflame_rt.dialects.rewriting import describe
@@ -24,6 +25,7 @@ def check(options: Options) -> None:
         given = {
             "--grid": options.grid is not None,
             "--dtype": options.dtype is not None,
+            "--schedule": options.schedule is not None,
             "--explain": options.explain,
             "--set-const": bool(options.set_const),
             "--stats": options.stats,
@@ -43,7 +45,7 @@ def backend_options(options: Options) -> dict[str, str]:
     """The options of the backend."""
     from pyflame_rt.backends.wse.reports import files
 
-    found = {"grid": options.grid, "dtype": options.dtype}
+    found = {"grid": options.grid, "dtype": options.dtype, "schedule": options.schedule}
     given = {name: value for name, value in found.items() if value is not None}
     if options.set_const:
         given["set_const"] = " ".join(options.set_const)
@@ -57,7 +59,8 @@ def compiled(
     """The model for the device; says which ops stay on the host, and why."""
     assert options.device is not None
     module = program.module.clone()
-    steps = compiler.join(pipeline, "wse-prepare")
+    backend = get_backend(options.device, backend_options(options))
+    steps = compiler.join(pipeline, backend.preparing())
     pipelines.run(program.ctx, module, pipelines.parse(steps))
     left = [(describe(op), why) for op, why in left_to_host(module)]
     if left:

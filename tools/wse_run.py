@@ -58,6 +58,7 @@ def _require_no_model(options: Options) -> None:
         "--dynamic": options.dynamic,
         "--grid": options.grid,
         "--dtype": options.dtype,
+        "--schedule": options.schedule,
         "--explain": options.explain,
     }
     for name, value in given.items():

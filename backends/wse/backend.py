@@ -24,12 +24,14 @@ from pyflame_rt.errors import BackendError
 OPTIONS: Final = ("machine", "grid", "dtype", "schedule", "set_const", "trace")
 """The names of a backend's options."""
 _DTYPES: Final = ("f32", "f16")
+SCHEDULES: Final = ("layer", "pipeline")
+"""How layers share the PEs: each in turn all of them, or each some of them at once."""
 
 
 class WseBackend(Backend):
     """Maps functions to a rectangle of PEs of a simulated machine.
 
-    Options: `grid` "8x8", `dtype` "f32" or "f16", `schedule` "layer", `set_const` "hop=2 ramp_up=3" for
+    Options: `grid` "8x8", `dtype` "f32" or "f16", `schedule` "layer" or "pipeline", `set_const` "hop=2 ramp_up=3" for
     the machine's constants, `trace` "prints", "tasks", "ops" or "path" for what runs record, `machine`.
     """
 
@@ -73,20 +75,30 @@ class WseBackend(Backend):
                 f'does not compute in "{self._dtype}"', f"use {' or '.join(_DTYPES)}"
             )
         self._schedule = options.get("schedule", "layer")
-        if self._schedule != "layer":
-            raise self._failure(f'has no schedule "{self._schedule}"', 'there is "layer"')
+        if self._schedule not in SCHEDULES:
+            raise self._failure(
+                f'has no schedule "{self._schedule}"', f"there are {', '.join(SCHEDULES)}"
+            )
         self._trace = options.get("trace", "prints")
         return True
+
+    def preparing(self) -> str:
+        return f"{self.preparation},wse-fit{{{self._place}}}"
+
+    @property
+    def _place(self) -> str:
+        """Options of the passes that place."""
+        width, height = self._grid
+        return (
+            f"machine={self._profile} width={width} height={height}"
+            f" dtype={self._dtype} schedule={self._schedule}"
+        )
 
     def _failure(self, why: str, hint: str) -> BackendError:
         return BackendError(why, where=f'backend "{self._machine.name}"', hint=hint)
 
     def lowering(self, level: int) -> str:
-        width, height = self._grid
-        return (
-            f"convert-pfrt-to-wse{{machine={self._profile} width={width} height={height}"
-            f" dtype={self._dtype} schedule={self._schedule} marks=true}}"
-        )
+        return f"convert-pfrt-to-wse{{{self._place} marks=true}}"
 
     @property
     def _profile(self) -> str:
@@ -113,9 +125,8 @@ class WseBackend(Backend):
         """What the last run of each part took."""
         with self._lock:
             parts = tuple(self._parts)
-        return WseReport(self._machine.name, self._grid, self._dtype, tuple(
-            run for part in parts if (run := part.last) is not None
-        ))  # fmt: skip
+        runs = tuple(run for part in parts if (run := part.last) is not None)
+        return WseReport(self._machine.name, self._grid, self._dtype, runs, self._schedule)
 
 
 class Wse2Backend(WseBackend):

@@ -31,6 +31,8 @@ Array: TypeAlias = NDArray[Any]
 
 # Cycles of all PEs together that are run as plain Python first.
 _INTERPRETED: Final = 100_000
+# Cycles from one look of the host at what it waits for to the next.
+_POLL: Final = 16
 
 
 @dataclass(frozen=True)
@@ -175,19 +177,43 @@ class Runtime:
                 hint=f"functions are {', '.join(self.functions) or 'none'}",
             )
 
-    def run(self, until: int | None = None, *, leftover: bool = False) -> bool:
-        """Run to the end or up to a cycle; whether the program has ended. Raises SimulationError."""
+    def feed(self, symbol: str, data: ArrayLike, function: str, counter: str, rounds: int) -> None:
+        """Write a buffer, launch what sends it on, and run until its PEs have done so.
+
+        They have when their variable `counter` is `rounds`. Raises SimulationError.
+        """
+        self.write(symbol, data)
+        self.launch(function)
+        words = int(np.size(data)) // max(len(self._holders(symbol)), 1)
+        holders = self._holders(symbol)
+        until = self.cycle + words
+        while True:
+            still = self.run(until, waiting=True)
+            if all(self.variable(counter, x, y) >= rounds for x, y in holders):
+                return
+            if still:
+                # Nothing moves and the words have not gone: say who waits for what.
+                self.run()
+            until = self.cycle + _POLL
+
+    def run(
+        self, until: int | None = None, *, leftover: bool = False, waiting: bool = False
+    ) -> bool:
+        """Run to the end or up to a cycle; whether the program has ended. Raises SimulationError.
+
+        With `waiting` it is no fault that PEs wait for what the host has yet to send.
+        """
         if self._interpreted:
-            stop = self.cycle + _INTERPRETED // max(len(self._programs), 1)
+            stop = min(_INTERPRETED // max(len(self._programs), 1), self.machine.cycle_limit)
             if until is not None and until <= stop:
-                return self.simulator.run(until, leftover=leftover)
-            if self.simulator.run(min(stop, self.machine.cycle_limit), leftover=leftover):
+                return self.simulator.run(until, leftover=leftover, waiting=waiting)
+            if self.cycle < stop and self.simulator.run(stop, leftover=leftover, waiting=waiting):
                 return True
             state = self.simulator.snapshot()
             self.simulator = self._simulator(jit=True)
             self.simulator.restore(state)
             self._interpreted = False
-        return self.simulator.run(until, leftover=leftover)
+        return self.simulator.run(until, leftover=leftover, waiting=waiting)
 
     def prints(self) -> list[Print]:
         """What the program printed, in order."""

@@ -23,7 +23,7 @@ from xdsl.irdl import (
     result_def,
 )
 
-from pyflame_rt.dialects.wse.base import WseOp, name_of
+from pyflame_rt.dialects.wse.base import INTEGER, WseOp, integer, name_of, number
 from pyflame_rt.dialects.wse.limits import LIMITS
 
 _TENSOR = BaseAttr(TensorType)
@@ -90,27 +90,38 @@ class RunOp(WseOp):
     """Runs a program on a machine from its start to its end.
 
     `steps` say what it does in order: dictionaries with `name`, `kind`, `predicted` cycles and, for
-    contractions, the terms of their bound.
+    contractions, the terms of their bound. A run takes `images`, one after the other, of what is scattered and
+    gathered; `runs` of them take all, in order of the first dimension.
 
     ```mlir
     wse.run @p on "wse2"
+    wse.run @q on "wse3" images 4 runs 2
     ```
-    C1: the machine is wse2, wse3 or wse3-si. C2: each step is a dictionary.
+    C1: the machine is wse2, wse3 or wse3-si. C2: each step is a dictionary. C3: images and runs are at least 1.
     """
 
     name = "wse.run"
 
     program = prop_def(SymbolRefAttr)
     machine = prop_def(StringAttr)
+    images = opt_prop_def(INTEGER)
+    runs = opt_prop_def(INTEGER)
     steps = opt_prop_def(ArrayAttr)
 
-    assembly_format = "$program `on` $machine (`steps` $steps^)? attr-dict"
+    assembly_format = (
+        "$program `on` $machine (`images` $images^)? (`runs` $runs^)? (`steps` $steps^)? attr-dict"
+    )
 
-    def __init__(self, program: str, machine: str, steps: ArrayAttr[Attribute] | None = None):
+    def __init__(
+        self, program: str, machine: str, steps: ArrayAttr[Attribute] | None = None, *,
+        images: int = 1, runs: int = 1,
+    ):  # fmt: skip
         super().__init__(
             properties={
                 "program": SymbolRefAttr(program),
                 "machine": StringAttr(machine),
+                "images": None if images == 1 else integer(images),
+                "runs": None if runs == 1 else integer(runs),
                 "steps": steps,
             }
         )
@@ -120,6 +131,68 @@ class RunOp(WseOp):
         self.require("C1", known, f"{self.machine.data} is none of {', '.join(LIMITS)}")
         for step in self.steps or ():
             self.require("C2", isinstance(step, DictionaryAttr), f"{step} is no dictionary")
+        counts = number(self.images, 1), number(self.runs, 1)
+        self.require("C3", min(counts) >= 1, f"{counts[0]} images, {counts[1]} runs")
+
+
+@irdl_op_definition
+class StreamOp(WseOp):
+    """Sends a tensor through buffers of PEs at the edge while the program runs that is run next.
+
+    The buffers of round r are filled as by `wse.scatter` with index[r], `function` is launched, and when the variable
+    `counter` of their PEs says r + 1 it is the next round's turn. Tensors are sent one after the other.
+
+    ```mlir
+    wse.stream %w to @p::@edge by %index launch @p::@feed until "sent" : tensor<6xf32>, tensor<2x1x1x3xi32>
+    ```
+    C1: buffer and function are named as `@program::@name`. C2: the index is a static tensor of rounds x rows
+    x columns x elements of i32.
+    """
+
+    name = "wse.stream"
+
+    tensor = operand_def(_TENSOR)
+    index = operand_def(_TENSOR)
+    buffer = prop_def(SymbolRefAttr)
+    function = prop_def(SymbolRefAttr)
+    counter = prop_def(StringAttr)
+
+    assembly_format = (
+        "$tensor `to` $buffer `by` $index `launch` $function `until` $counter attr-dict"
+        " `:` type($tensor) `,` type($index)"
+    )
+
+    def __init__(
+        self, tensor: SSAValue, program: str, buffer: str, index: SSAValue, function: str,
+        counter: str,
+    ):  # fmt: skip
+        super().__init__(
+            operands=[tensor, index],
+            properties={
+                "buffer": SymbolRefAttr(program, [buffer]),
+                "function": SymbolRefAttr(program, [function]),
+                "counter": StringAttr(counter),
+            },
+        )
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The buffer's and the function's."""
+        found = [each.nested_references.data for each in (self.buffer, self.function)]
+        buffer, function = (each[0].data if each else "" for each in found)
+        return buffer, function
+
+    def verify_(self) -> None:
+        for symbol in (self.buffer, self.function):
+            nested = symbol.nested_references.data
+            self.require("C1", len(nested) == 1, f"{symbol} is no @program::@name")
+        kind = cast("TensorType[Attribute]", self.index.type)
+        shape = kind.get_shape()
+        good = len(shape) == 4 and DYNAMIC_INDEX not in shape and kind.element_type == i32
+        self.require(
+            "C2", good,
+            f"the index is a {kind}, no tensor of rounds x rows x columns x elements of i32",
+        )  # fmt: skip
 
 
 @irdl_op_definition
@@ -155,5 +228,5 @@ class GatherOp(_TransferOp):
         self.require("C3", static, f"the result is a {kind}")
 
 
-OPS = (ScatterOp, RunOp, GatherOp)
+OPS = (ScatterOp, StreamOp, RunOp, GatherOp)
 """The ops of this module."""

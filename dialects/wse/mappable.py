@@ -1,7 +1,8 @@
 """Which pfrt ops can be mapped to the wafer; where one cannot, why.
 
-A value is a matrix of features x rows: for an image of shape 1 x C x H x W the channels are the features and
-the pixels the rows; else the last dimension holds the features, all others the rows.
+A value is a matrix of features x rows: for images of shape N x C x H x W the channels are the features and the pixels
+of one image the rows; else the last dimension holds the features, all others the rows. Of several images each
+is a matrix of its own, and so is then each row of what else has as many.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ from pyflame_rt.dialects.pfrt.constraints import ints
 from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.normalization import BatchNormalizationOp, LayerNormalizationOp
+from pyflame_rt.dialects.pfrt.pieces import ConcatOp, SliceOp
 from pyflame_rt.dialects.pfrt.pooling import AveragePoolOp, MaxPoolOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, type_of
 from pyflame_rt.dialects.pfrt.windowed import WindowedOp
+from pyflame_rt.dialects.wse.mapping import HOST
+from pyflame_rt.dialects.wse.masks import mask_of
+from pyflame_rt.dialects.wse.pieces import blocks_of
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -47,15 +52,20 @@ VIEWS: Final = ("pfrt.identity", "pfrt.reshape", "pfrt.flatten", "pfrt.squeeze",
 COMMUTATIVE: Final = ("add", "mul", "max", "min")
 
 
-def matrix_of(shape: Shape) -> tuple[int, int, tuple[int, int] | None]:
-    """Features, rows and, of an image, its height and width."""
-    if len(shape) == 4 and shape[0] == 1:
+def matrix_of(shape: Shape, images: int = 1) -> tuple[int, int, tuple[int, int] | None]:
+    """Features, rows and, of an image, its height and width; of one of `images`, the first dimension."""
+    if images > 1:
+        shape = (1, *shape[1:])
+    if len(shape) == 4:
         return shape[1], shape[2] * shape[3], (shape[2], shape[3])
     return (shape[-1], math.prod(shape[:-1]), None) if shape else (1, 1, None)
 
 
 def obstacle(op: Operation) -> str | None:
     """Why an op cannot be mapped; None when it can."""
+    told = op.attributes.get(HOST)
+    if isinstance(told, StringAttr):
+        return told.data
     rule = _RULES.get(op.name)
     if rule is None or not isinstance(op, PfrtOp):
         return f"the wafer has no {op.name.removeprefix('pfrt.')}"
@@ -133,10 +143,7 @@ def _image(op: Operation) -> str | None:
         layout = cast(StringAttr, op.properties["layout"]).data
         if layout != "nchw":
             return f"its layout is {layout}"
-    shape = shape_of(op.operands[0]) or ()
-    if len(shape) != 4:
-        return "it is not about images"
-    return None if shape[0] == 1 else f"it is about {shape[0]} images, the wafer takes one"
+    return None if len(shape_of(op.operands[0]) or ()) == 4 else "it is not about images"
 
 
 def _windowed(op: Operation) -> str | None:
@@ -148,8 +155,6 @@ def _windowed(op: Operation) -> str | None:
 
 def _conv(op: Operation) -> str | None:
     assert isinstance(op, ConvOp)
-    if op.group.value.data != 1:
-        return f"it has {op.group.value.data} groups"
     return _windowed(op) or _constant(op.w, "weight") or _constant(op.bias, "bias")
 
 
@@ -247,7 +252,11 @@ def _view(op: Operation) -> str | None:
     if len(op.operands) > 1:
         return "its shape is known at run time only"
     old, new = shape_of(source) or (), shape_of(result) or ()
-    if matrix_of(old)[:2] == matrix_of(new)[:2]:
+    images = max((shape[0] for shape in (old, new) if len(shape) == 4), default=1)
+    if images > 1 and (old[:1] != new[:1] or not old):
+        return "it rearranges images"
+    matrix = matrix_of(new, images)
+    if matrix_of(old, images)[:2] == matrix[:2]:
         return None
     if isinstance(source, BlockArgument) or all(
         isinstance(use.operation, ReturnOp) for use in result.uses
@@ -258,23 +267,33 @@ def _view(op: Operation) -> str | None:
     users = all(
         isinstance(use.operation, GemmOp | MatmulOp) and use.index == 0 for use in result.uses
     )
-    one_row = matrix_of(new)[1] == 1 and matrix_of(old)[2] is not None
+    one_row = matrix[1] == 1 and matrix_of(old)[2] is not None
     return None if one_row and users else "it rearranges a matrix"
 
 
 def _attention(op: Operation) -> str | None:
     assert isinstance(op, AttentionOp)
-    if len(op.operands) != 3 or len(op.results) != 1:
-        return "it has a mask or a cache"
-    shapes = [shape_of(value) or () for value in op.operands]
+    if op.past_key is not None or op.nonpad_kv_seqlen is not None or len(op.results) != 1:
+        return "it has a cache"
+    shapes = [shape_of(value) or () for value in (op.q, op.k, op.v)]
     heads = op.q_num_heads.value.data
     if len(shapes[0]) != 3 or shapes[0][0] != 1 or shapes[1:] != shapes[:1] * 2:
         return "its operands are not one sequence of one size"
     if heads < 1 or op.kv_num_heads.value.data != heads:
         return "its keys have other heads than its queries"
-    plain = op.is_causal.value.data == 0 and op.softcap.value.data == 0
-    windows = {op.left_window_size.value.data, op.right_window_size.value.data}
-    return None if plain and windows == {-1} else "some of its scores do not count"
+    if op.softcap.value.data != 0:
+        return "its scores are capped"
+    mask = mask_of(op)
+    return mask if isinstance(mask, str) else None
+
+
+def _pieces(op: Operation) -> str | None:
+    assert isinstance(op, ConcatOp | SliceOp)
+    values = op.inputs if isinstance(op, ConcatOp) else (op.operand,)
+    if any(constant_of(value) is not None for value in values):
+        return "one of its operands is a constant"
+    found = blocks_of(op, matrix_of)
+    return found if isinstance(found, str) else None
 
 
 _RULES: Final[Mapping[str, Callable[[Operation], str | None]]] = {
@@ -290,6 +309,8 @@ _RULES: Final[Mapping[str, Callable[[Operation], str | None]]] = {
     "pfrt.log_softmax": _softmax,
     "pfrt.layer_normalization": _layer_normalization,
     "pfrt.attention": _attention,
+    "pfrt.concat": _pieces,
+    "pfrt.slice": _pieces,
     **dict.fromkeys(UNARY, _unary),
     **dict.fromkeys(BINARY, _binary),
     **dict.fromkeys(VIEWS, _view),

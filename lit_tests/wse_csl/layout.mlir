@@ -39,7 +39,7 @@ wse.program @routes width 6 height 4 {
 // CHECK: "empty.csl"
 // CHECK: @set_color_config(x, 0, red, .{
 // CHECK-NEXT: .routes = .{ .rx = .{ RAMP }, .tx = .{ EAST } },
-// CHECK-NEXT: .switches = .{ .pos1 = .{ .tx = SOUTH }, .current_switch_pos = 1, .ring_mode = true, .pop_mode = .{ .always_pop = true } },
+// CHECK-NEXT: .switches = .{ .pos1 = .{ .rx = RAMP, .tx = SOUTH }, .current_switch_pos = 1, .ring_mode = true, .pop_mode = .{ .always_pop = true } },
 // CHECK: .filter = .{ .kind = .{ .range = true }, .min_idx = 1, .max_idx = 5 },
 // CHECK: .filter = .{ .kind = .{ .counter = true }, .count_data = true, .init_counter = 0, .max_counter = 3, .limit1 = 0 },
 // CHECK: @export_name("own", [*]f32, true);

@@ -39,7 +39,7 @@ class ConvertPfrtToWsePass(ModulePass):
     """What the wafer computes in: f32 or f16."""
 
     schedule: str = "layer"
-    """layer: one step after the other, each on all PEs."""
+    """layer: one step after the other, each on all PEs; pipeline: on strips of columns, all at once."""
 
     marks: bool = False
     """Whether PEs print the name of each step when they are done with it: free on the simulator."""

@@ -119,7 +119,7 @@ class _Conversion:
 
     def modules(self) -> list[csl.CslModuleOp]:
         """The layout's module and the tiles'. Raises PassFailed."""
-        number_colors(self.program)
+        number_colors(self.program, self.machine)
         holes = empty_rectangles(self.program)
         if holes:
             self._fill(holes)

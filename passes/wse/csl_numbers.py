@@ -18,6 +18,8 @@ from pyflame_rt.dialects.wse.queues import InputQueueOp, OutputQueueOp, QueueOp
 from pyflame_rt.dialects.wse.tasks import TaskOp
 from pyflame_rt.dialects.wse.tile import TileOp
 
+# On wse3, colours whose routers have switches, as others have found who compiled for it.
+SWITCHED: Final = frozenset({*range(10), 12, 13, 16, 17, 20})
 # Colours 21 to 23, queues 0 and 1 and task ids from 27 on belong to memcpy. Ids below 8 are those of
 # data tasks on wse3, where an input queue stands for its data task.
 COLORS: Final = 21
@@ -25,14 +27,16 @@ FIRST_QUEUE: Final = 2
 LOCAL_IDS: Final = range(8, 27)
 
 
-def number_colors(program: ProgramOp) -> None:
+def number_colors(program: ProgramOp, machine: str) -> None:
     """Give each colour its number: the one it has, or a free one.
 
-    Colours that a router swaps are 2k and 2k + 1, as a swap flips the lowest bit. Raises PassFailed.
+    Colours that a router swaps are 2k and 2k + 1, as a swap flips the lowest bit. On wse3 some colours have no
+    switches; those that need them choose first. Raises PassFailed.
     """
+    switched = _switched(program) if machine != "wse2" else set[str]()
     colors = {name_of(op.sym_name): op for op in program.body.block.ops if isinstance(op, ColorOp)}
     taken = {number(op.number) for op in colors.values() if op.number is not None}
-    for name, other in _swapped(program):
+    for name, other in _swaps(program):
         first, second = colors[name], colors[other]
         if first.number is None and second.number is None:
             pairs = (k for k in range(0, COLORS - 1, 2) if not {k, k + 1} & taken)
@@ -44,14 +48,31 @@ def number_colors(program: ProgramOp) -> None:
         if number(first.number) ^ 1 != number(second.number):
             numbers = f"{number(first.number)} and {number(second.number)}"
             raise failed(first, f"@{name} and @{other} are swapped: {numbers} are no 2k and 2k + 1")
-    for op in colors.values():
+    for name, op in sorted(colors.items(), key=lambda entry: entry[0] not in switched):
+        has_switch = name in switched
         if op.number is None:
-            _give(op, next((k for k in range(COLORS) if k not in taken), None), taken)
+            free = (k for k in range(COLORS) if k not in taken)
+            good = (k for k in free if not has_switch or k in SWITCHED)
+            _give(op, next(good, None), taken)
         elif number(op.number) >= COLORS:
             raise failed(op, f"colour {number(op.number)} is memcpy's", hint="use 0 to 20")
+        if has_switch and number(op.number) not in SWITCHED:
+            known = ", ".join(map(str, sorted(SWITCHED)))
+            raise failed(
+                op, f"colour {number(op.number)} has no switches on wse3", hint=f"use one of {known}"
+            )  # fmt: skip
 
 
-def _swapped(program: ProgramOp) -> Iterator[tuple[str, str]]:
+def _switched(program: ProgramOp) -> set[str]:
+    """Colours whose routes have several positions."""
+    return {
+        name_of(op.color)
+        for op in program.body.block.ops
+        if isinstance(op, RouteOp) and len(op.positions.data) > 1
+    }
+
+
+def _swaps(program: ProgramOp) -> Iterator[tuple[str, str]]:
     for op in program.body.block.ops:
         if isinstance(op, RouteOp):
             for other in (op.swap_x, op.swap_y):

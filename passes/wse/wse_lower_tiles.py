@@ -15,7 +15,7 @@ from xdsl.passes import ModulePass
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.rewriting import failed
 from pyflame_rt.dialects.wse.base import name_of
-from pyflame_rt.dialects.wse.host import GatherOp, RunOp, ScatterOp
+from pyflame_rt.dialects.wse.host import GatherOp, RunOp, ScatterOp, StreamOp
 from pyflame_rt.dialects.wse.mapping import LAYOUT
 from pyflame_rt.dialects.wse.program import ColorOp, ProgramOp, RouteOp
 from pyflame_rt.passes.shape_inference import functions
@@ -27,6 +27,7 @@ from pyflame_rt.passes.wse.placing.placed import (
     placed,
     require_all_mapped,
 )
+from pyflame_rt.passes.wse.placing.reading import Matrix
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class WseLowerTilesPass(ModulePass):
 
     Before: a mapped function @main, and `wse.program @main_wafer` with its routes
     After: the program with its tiles; `wse.scatter %x to @main_wafer::@v_x by …` for inputs and weights,
-    `wse.run @main_wafer on "wse2"`, `%y = wse.gather …`
+    `wse.stream` for weights that no PE has room for, `wse.run @main_wafer on "wse2"`, `%y = wse.gather …`
 
     Requires `wse-route`.
     """
@@ -102,13 +103,22 @@ def _lower_host(found: Placed, emitted: Emitted) -> None:
     inputs = {name: argument.index for argument, name in reading.inputs}
     for placement in emitted.inputs:
         matrix = reading.matrices[placement.tensor]
-        scatter(new.args[inputs[placement.tensor]], placement, matrix.elements())
-    _added(new, RunOp(program, found.network.machine, found.steps))
+        elements = _elements(matrix, found.network.images)
+        scatter(new.args[inputs[placement.tensor]], placement, elements)
+    for stream in emitted.streams:
+        index = constant(stream.indices.astype(np.int32))
+        weight = constant(tensors[stream.tensor])
+        _added(
+            new, StreamOp(weight, program, stream.buffer, index, stream.function, stream.counter)
+        )
+    images, runs = found.network.images, found.runs
+    _added(new, RunOp(program, found.network.machine, found.steps, images=images, runs=runs))
     outputs = {placement.tensor: placement for placement in emitted.outputs}
     results: list[SSAValue] = []
     for value, name in reading.outputs:
         placement = outputs[name]
-        index = constant(_index(placement, reading.matrices[name].elements()))
+        elements = _elements(reading.matrices[name], found.network.images)
+        index = constant(_index(placement, elements))
         gathered = GatherOp(program, placement.buffer, index, value.type)
         gathered.results[0].name_hint = value.name_hint
         results.append(_added(new, gathered).results[0])
@@ -121,6 +131,12 @@ def _lower_host(found: Placed, emitted: Emitted) -> None:
 def _added(block: Block, op: Operation) -> Operation:
     block.add_op(op)
     return op
+
+
+def _elements(matrix: Matrix, images: int) -> Indices:
+    """Places in a tensor of the elements of each image's matrix."""
+    one = matrix.elements()
+    return np.concatenate([one + number * one.size for number in range(images)])
 
 
 def _index(placement: Placement, elements: Indices | None) -> np.ndarray:

@@ -18,10 +18,12 @@ from pyflame_rt.dialects.pfrt.control import yielded
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.pieces import SplitOp
+from pyflame_rt.dialects.pfrt.recurrent import GruOp, LstmOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
 from pyflame_rt.dialects.rewriting import carry
 from pyflame_rt.dialects.wse.mappable import activation_of, function_of, obstacle
 from pyflame_rt.passes.shape_inference import functions
+from pyflame_rt.passes.wse.unrolling import slice_parts, unroll
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class WsePreparePass(ModulePass):
     After: `%0 = pfrt.matmul %x, %w : …`, `%y = pfrt.sin %0 : …`, so that only the latter stays on the host
 
     The region of a `pfrt.fused` goes where it stands. The parts of a product that is split are products
-    with parts of its weight: `split(x w + r)` is `x split(w) + split(r)`. Run it before `pfrt-outline`.
+    with parts of its weight: `split(x w + r)` is `x split(w) + split(r)`; other splits are slices. A `pfrt.lstm`
+    or `pfrt.gru` of few steps is the products and functions of each step. Run it before `pfrt-outline`.
     """
 
     name = "wse-prepare"
@@ -44,8 +47,14 @@ class WsePreparePass(ModulePass):
                     if isinstance(each, FusedOp):
                         _inline(each)
                 for each in tuple(block.ops):
+                    if isinstance(each, LstmOp | GruOp):
+                        unroll(each)
+                for each in tuple(block.ops):
                     if isinstance(each, SplitOp):
                         _split_product(each)
+                for each in tuple(block.ops):
+                    if isinstance(each, SplitOp):
+                        slice_parts(each)
                 for each in tuple(block.ops):
                     _separate_activation(each)
 

@@ -13,6 +13,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from pyflame_rt.backends.wse.csl.host import commands, host_file
 from pyflame_rt.backends.wse.csl.layout import Project, layout_file
+from pyflame_rt.backends.wse.csl.tensors import Array, tensors_of
 from pyflame_rt.backends.wse.csl.tiles import tile_file
 from pyflame_rt.dialects.wse.base import Scope, WseOp, name_of
 from pyflame_rt.dialects.wse.program import DataOp, PlaceOp, RouteOp, symbols_of
@@ -31,7 +32,17 @@ def files(module: ModuleOp) -> dict[str, str]:
     found = {"layout.csl": layout_file(project)}
     for name, tile in project.tiles.items():
         found[f"{name}.csl"] = tile_file(tile, project.program, project.machine)
-    return found | {"run.py": host_file(project), "commands.sh": commands(project)}
+    tensors = tensors_of(module)
+    return found | {
+        "run.py": host_file(project, tensors),
+        "commands.sh": commands(project, tensors),
+    }
+
+
+def arrays(module: ModuleOp) -> Mapping[str, Mapping[str, Array]]:
+    """The arrays of the files that `run.py` reads, by their names. Raises BackendError."""
+    tensors = tensors_of(module)
+    return {} if tensors is None else tensors.files()
 
 
 def joined(texts: Mapping[str, str]) -> str:

@@ -28,7 +28,7 @@ from pyflame_rt.backends.wse.csl.names import Names
 from pyflame_rt.backends.wse.csl.printer import CslPrinter
 from pyflame_rt.backends.wse.csl.scalars import literal, type_name
 from pyflame_rt.backends.wse.csl.tiles import array, values_of
-from pyflame_rt.dialects.wse.attributes import ColorType, Position, Rectangle
+from pyflame_rt.dialects.wse.attributes import ColorType, Rectangle
 from pyflame_rt.dialects.wse.base import name_of, number
 from pyflame_rt.dialects.wse.program import ColorOp, DataOp, PlaceOp, RouteOp
 from pyflame_rt.dialects.wse.tasks import FuncOp
@@ -195,14 +195,14 @@ class _Layout:
 
     def routing(self, route: RouteOp) -> Callable[[str, str], str]:
         """What sets the route of a colour at some coordinates."""
-        first, *others = route.positions.data
+        first = route.positions.data[0]
         swaps = "".join(
             f", .color_swap_{axis} = true"
             for axis, color in (("x", route.swap_x), ("y", route.swap_y))
             if color is not None
         )
         fields = [f".routes = .{{ .rx = {_set(first.rx)}, .tx = {_set(first.tx)}{swaps} }}"]
-        if switches := _switches(first, others, route):
+        if switches := _switches(route, self.project.machine):
             fields.append(f".switches = .{{ {', '.join(switches)} }}")
         if route.filter is not None:
             kept = route.filter.data
@@ -244,20 +244,27 @@ def _one(directions: Sequence[str]) -> str:
     return directions[0].upper() if len(directions) == 1 else _set(directions)
 
 
-def _switches(first: Position, others: Sequence[Position], route: RouteOp) -> list[str]:
-    """Positions after the first, by what they change, and how the switch turns."""
+def _switches(route: RouteOp, machine: str) -> list[str]:
+    """Positions after the first, and how the switch turns.
+
+    On wse2 a position names the side that it changes: `cslc` takes one there. A position that leaves one out
+    keeps it, some say as it is in the first and some as in the one before; where both can be named, both are.
+    """
+    first, *others = route.positions.data
     fields: list[str] = []
+    before = first
     for index, position in enumerate(others, 1):
         sides = [
             f".{side} = {_one(after)}"
-            for side, before, after in (
-                ("rx", first.rx, position.rx),
-                ("tx", first.tx, position.tx),
+            for side, old, after in (
+                ("rx", before.rx, position.rx),
+                ("tx", before.tx, position.tx),
             )
-            if before != after
+            if machine != "wse2" or old != after
         ]
         sides = sides or [f".tx = {_one(position.tx)}"]
         fields.append(f".pos{index} = .{{ {', '.join(sides)} }}")
+        before = position
     if number(route.initial):
         fields.append(f".current_switch_pos = {number(route.initial)}")
     if route.ring_mode is not None:

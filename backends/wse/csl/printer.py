@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import Float16Type, Float32Type, MemRefType, NoneAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from pyflame_rt.backends.wse.csl.names import Names
-from pyflame_rt.backends.wse.csl.scalars import expression, literal, type_name
+from pyflame_rt.backends.wse.csl.scalars import expression, literal, router_commands, type_name
 from pyflame_rt.dialects.wse.attributes import CostAttr
 from pyflame_rt.dialects.wse.base import COST, name_of, number
 from pyflame_rt.dialects.wse.dsds import (
@@ -125,7 +125,7 @@ class CslPrinter(CslPrintContext):
         name = f"{prefix}{self._counter - 1}"
         return self.fresh(prefix) if name in self.tile.used.taken else name
 
-    def define(self, op: Operation, text: str, *, pure: bool = True) -> None:
+    def define(self, op: Operation, text: str, *, pure: bool = True, note: str = "") -> None:
         """Bind an op's result: to its expression if it is used once nearby, else to a constant."""
         (result,) = op.results
         uses = list(result.uses)
@@ -134,7 +134,8 @@ class CslPrinter(CslPrintContext):
             self.variables[result] = f"({text})"
             return
         name = self.fresh()
-        self.print(f"const {name}: {self.type_of(op, result.type)} = {text};{self.note(op)}")
+        note = f" // {note}" if note else self.note(op)
+        self.print(f"const {name}: {self.type_of(op, result.type)} = {text};{note}")
         self.variables[result] = name
 
     def print_op(self, op: Operation) -> None:
@@ -472,12 +473,15 @@ def _print(printer: CslPrinter, op: PrintOp) -> None:
 
 
 def _control_word(printer: CslPrinter, op: ControlWordOp) -> None:
-    control = printer.tile.libraries["<control>"]
     commands = [command.data for command in op.commands]
-    if len(set(commands)) > 1:
-        raise printer.fail(op, f"<control> encodes one command, not {' and '.join(commands)}")
     if len(commands) > 1:
-        printer.print(f"// the simulator's word has the command {len(commands)} times")
+        if op.task is not None:
+            raise printer.fail(op, "a word of several commands has no place for a task")
+        word = router_commands(commands, ignore=op.ignore is not None)
+        shown = ", ".join(command.upper() for command in commands)
+        printer.define(op, f"@bitcast(i32, @as(u32, {word:#010x}))", pure=False, note=shown)
+        return
+    control = printer.tile.libraries["<control>"]
     ignore = "true" if op.ignore is not None else "false"
     task = "{}" if op.task is None else f"@get_control_task_id({number(op.task)})"
     word = f"{control}.encode_single_payload({control}.opcode.{commands[0].upper()}, {ignore}, {task}, 0)"

@@ -1,12 +1,13 @@
 """Expressions of CSL for `arith` and `math`: each says what the op computes, to the bit.
 
 Integers of CSL are signed where the IR's have no sign, so what looks at them as unsigned is written
-with `@bitcast`. `math.fma`, and what the simulator has no instruction for, have no expression.
+with `@bitcast`. `math.fma` is the exception: it may be rounded twice. What the simulator has no instruction for
+has no expression.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from xdsl.dialects import arith, math
@@ -21,10 +22,13 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from pyflame_rt.dialects.wse.scalars import COMMANDS
+
 Text: TypeAlias = Callable[[SSAValue], str]
 Rule: TypeAlias = Callable[[Operation, Text], str | None]
 
 INDEX: Final = "i32"
+_NO_TASK: Final = 31
 
 
 def type_name(kind: Attribute) -> str | None:
@@ -207,6 +211,12 @@ def _bitcast(op: Operation, text: Text) -> str | None:
     return f"@bitcast({_type(op.results[0])}, {text(op.operands[0])})"
 
 
+def _multiply_add(op: Operation, text: Text) -> str | None:
+    """Two ops, which the compiler may make one: CSL has no multiply-add of scalars."""
+    left, right, addend = (text(operand) for operand in op.operands)
+    return f"({left} * {right}) + {addend}"
+
+
 def _negated(op: Operation, text: Text) -> str | None:
     return f"-{text(op.operands[0])}"
 
@@ -243,6 +253,7 @@ _RULES: Final[Mapping[type[Operation], Rule]] = {
     arith.MinimumfOp: _choice("<"),
     arith.MaximumfOp: _choice(">"),
     arith.NegfOp: _negated,
+    math.FmaOp: _multiply_add,
     math.AbsIOp: _absolute,
     arith.CmpiOp: _cmpi,
     arith.CmpfOp: _cmpf,
@@ -259,3 +270,18 @@ _RULES: Final[Mapping[type[Operation], Rule]] = {
     arith.FPToUIOp: _cast_unsigned,
     arith.BitcastOp: _bitcast,
 }
+
+
+def router_commands(commands: Sequence[str], *, ignore: bool) -> int:
+    """The word of a control wavelet with a command for each router that takes one off, and no task.
+
+    Eight groups of two bits for the command and one that keeps the word from the PE begin at bit 22 and go on
+    below bit 0 of the top two; 31 in bits 16 to 20 is no task. Its data, in the low half, is theirs.
+    """
+    word = _NO_TASK << 16
+    for place in range(8):
+        code = COMMANDS.index(commands[place]) if place < len(commands) else 0
+        at = 22 + 3 * place
+        word |= code << (at if at < 30 else at - 30)
+        word |= ignore << ((at + 2) % 30)
+    return word

@@ -96,7 +96,7 @@ class _TileFile:
         libraries |= self.needed
         if TimestampOp in present:
             libraries["now"] = used.take("now")
-        maps: dict[Operation, str] = {
+        self.maps: dict[Operation, str] = {
             op: used.take(f"{name_of(op.vector)}_map")
             for op in module.walk()
             if isinstance(op, MapOp)
@@ -107,7 +107,7 @@ class _TileFile:
             if isinstance(op, BufferOp) and op.export is not None
         }
         self.tile = TileNames(
-            self.name, machine, self.symbols, names, tasks, libraries, maps, self.pads(), used
+            self.name, machine, self.symbols, names, tasks, libraries, self.maps, self.pads(), used
         )
         self.printer = CslPrinter(output, tile=self.tile)
         self.printer.variables |= {op.result: name for op, name in imported.items()}
@@ -154,8 +154,7 @@ class _TileFile:
         if "now" in self.tile.libraries:
             names = self.tile.libraries
             self.line(_NOW.format(now=names["now"], time=names["<time>"]))
-        for op in self.tile.maps:
-            self.map(cast(MapOp, op))
+        self.functions()
         for op in self.of(FuncOp, TaskOp):
             self.code(op)
         self.line("")
@@ -312,9 +311,20 @@ class _TileFile:
         changes = (o for o in self.module.walk() if isinstance(o, ChangeDsdOp | SetDsdBaseAddrOp))
         return "var" if any(name_of(change.dsd) == name for change in changes) else "const"
 
-    def map(self, op: MapOp) -> None:
+    def functions(self) -> None:
+        """Print the functions of maps: maps that do the same share one."""
+        bodies: dict[str, str] = {}
+        for op, name in tuple(self.maps.items()):
+            output = StringIO()
+            self.map(cast(MapOp, op), CslPrinter(output, tile=self.tile))
+            text = output.getvalue()
+            body = text.replace(f"fn {name}(", "fn (", 1)
+            self.maps[op] = bodies.setdefault(body, name)
+            if self.maps[op] == name:
+                self.printer.output.write(text)
+
+    def map(self, op: MapOp, inner: CslPrinter) -> None:
         """Print the function that a map calls: its element, then what it captures."""
-        inner = CslPrinter(self.printer.output, tile=self.tile)
         parameters: list[str] = []
         outside = captures(op)
         for value in (op.element, *outside):
@@ -327,7 +337,7 @@ class _TileFile:
             if isinstance(source, ConstantOp | GetBufferOp) and source.parent is not op.body.block:
                 inner.print_op(source)
         result = "void" if op.yielded is None else self.scalar(op, op.yielded.type)
-        self.line("")
+        inner.print("")
         with inner.descend(f"fn {self.tile.maps[op]}({', '.join(parameters)}) {result}") as body:
             body.inside(op.body.block)
 

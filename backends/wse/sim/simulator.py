@@ -97,12 +97,13 @@ class Simulator:
         return self._buffer
 
     def run(
-        self, until: int | None = None, *, when: Condition | None = None, leftover: bool = False
-    ) -> bool:
+        self, until: int | None = None, *, when: Condition | None = None, leftover: bool = False,
+        waiting: bool = False,
+    ) -> bool:  # fmt: skip
         """Run to the end, up to cycle `until`, or to the first cycle in which `when` holds.
 
-        Returns whether the program has ended. With a condition (see `conditions`) cycles are run one
-        by one, which is slower. Raises SimulationError: what the program did wrong, a deadlock, words left at
+        Returns whether the program has ended; with `waiting`, whether nothing moves until the host does
+        something. With a condition (see `conditions`) cycles are run one by one, which is slower. Raises SimulationError: what the program did wrong, a deadlock, words left at
         the end (unless `leftover`), or more cycles than the machine's `cycle_limit`.
         """
         limit = self.machine.cycle_limit
@@ -120,6 +121,8 @@ class Simulator:
                     hint="the machine's cycle_limit says how long it may",
                 )  # fmt: skip
             return False
+        if waiting:
+            return True
         error = faults.ending(self.image, self._buffer, self._built, leftover=leftover)
         if error is not None:
             raise error

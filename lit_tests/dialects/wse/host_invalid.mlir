@@ -30,6 +30,30 @@ wse.run @p on "wse2" steps [1 : i64]
 
 // -----
 
+// Something is run.
+wse.run @p on "wse2" images 0
+// CHECK: wse.run: C3: 0 images, 1 runs
+
+// -----
+
+// What sends weights on is the program's.
+func.func @main(%w: tensor<6xf32>, %i: tensor<2x1x1x3xi32>) {
+  wse.stream %w to @p::@edge by %i launch @feed until "sent" : tensor<6xf32>, tensor<2x1x1x3xi32>
+  func.return
+}
+// CHECK: wse.stream: C1: @feed is no @program::@name
+
+// -----
+
+// The index of what is sent has rounds.
+func.func @main(%w: tensor<6xf32>, %i: tensor<1x1x3xi32>) {
+  wse.stream %w to @p::@edge by %i launch @p::@feed until "sent" : tensor<6xf32>, tensor<1x1x3xi32>
+  func.return
+}
+// CHECK: wse.stream: C2: the index is a tensor<1x1x3xi32>
+
+// -----
+
 // A buffer that is read has a program, too.
 func.func @main(%i: tensor<1x2x3xi32>) {
   %y = wse.gather @own by %i : tensor<1x2x3xi32> -> tensor<1x6xf32>

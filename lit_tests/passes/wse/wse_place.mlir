@@ -50,10 +50,39 @@ func.func @main(%q: tensor<1x4x16xf32>) -> tensor<1x4x16xf32> {
 
 // -----
 
+// Weights that no PE has room for come from the edge.
+func.func @main(%x: tensor<1x512xf32>) -> tensor<1x512xf32> {
+  %w = pfrt.constant dense<1.0> : tensor<512x512xf32>
+  %a = pfrt.gemm %x, %w : (tensor<1x512xf32>, tensor<512x512xf32>) -> tensor<1x512xf32>
+  func.return %a : tensor<1x512xf32>
+}
+// CHECK: pfrt.gemm
+// CHECK-SAME: wse.streamed
+// CHECK-SAME: kind = "streamed product"
+
+// -----
+
+// Images of a batch go through one after the other.
+func.func @main(%x: tensor<6x2x8x8xf32>) -> tensor<6x2x4x4xf32> {
+  %y = pfrt.max_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>} : tensor<6x2x8x8xf32> -> tensor<6x2x4x4xf32>
+  func.return %y : tensor<6x2x4x4xf32>
+}
+// CHECK: wse.images = 6 : i64
+
+// -----
+
+// An image a run where there is no room for two.
+func.func @main(%x: tensor<6x1x128x128xf32>) -> tensor<6x1x32x32xf32> {
+  %y = pfrt.max_pool %x {kernel_shape = array<i64: 4, 4>, strides = array<i64: 4, 4>} : tensor<6x1x128x128xf32> -> tensor<6x1x32x32xf32>
+  func.return %y : tensor<6x1x32x32xf32>
+}
+// CHECK: wse.runs = 6 : i64
+
+// -----
+
 // What a PE has no room for is an error.
-func.func @main(%x: tensor<1x4096xf32>) -> tensor<1x4096xf32> {
-  %w = pfrt.constant dense<1.0> : tensor<4096x4096xf32>
-  %a = pfrt.gemm %x, %w : (tensor<1x4096xf32>, tensor<4096x4096xf32>) -> tensor<1x4096xf32>
-  func.return %a : tensor<1x4096xf32>
+func.func @main(%x: tensor<1x8x256x256xf32>) -> tensor<1x8x256x256xf32> {
+  %a = pfrt.relu %x : tensor<1x8x256x256xf32> -> tensor<1x8x256x256xf32>
+  func.return %a : tensor<1x8x256x256xf32>
 }
 // CHECK: bytes of a PE's

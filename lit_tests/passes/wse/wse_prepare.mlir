@@ -60,4 +60,44 @@ func.func @main(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<1x1xf32>, tenso
   %s, %t = pfrt.split %a {split = array<i64: 1, 1>, axis = 1 : i64} : (tensor<1x2xf32>) -> (tensor<1x1xf32>, tensor<1x1xf32>)
   func.return %a, %s, %t : tensor<1x2xf32>, tensor<1x1xf32>, tensor<1x1xf32>
 }
-// CHECK: pfrt.split
+// CHECK: [[A:%.+]] = pfrt.gemm
+// CHECK-NOT: pfrt.gemm
+// CHECK: pfrt.slice [[A]]
+
+// -----
+
+// Parts of what is no product are slices.
+func.func @main(%x: tensor<1x8xf32>) -> (tensor<1x3xf32>, tensor<1x5xf32>) {
+  %s, %t = pfrt.split %x {split = array<i64: 3, 5>, axis = 1 : i64} : (tensor<1x8xf32>) -> (tensor<1x3xf32>, tensor<1x5xf32>)
+  func.return %s, %t : tensor<1x3xf32>, tensor<1x5xf32>
+}
+// CHECK-NOT: pfrt.split
+// CHECK: pfrt.slice %x {axes = array<i64: 1>, starts = array<i64: 0>, ends = array<i64: 3>}
+// CHECK: pfrt.slice %x {axes = array<i64: 1>, starts = array<i64: 3>, ends = array<i64: 8>}
+
+// -----
+
+// Two steps of a recurrent network: the second one's products take the state, moved, and add to the input's.
+func.func @main(%x: tensor<2x1x2xf32>) -> tensor<1x1x1xf32> {
+  %w = pfrt.constant dense<1.0> : tensor<1x3x2xf32>
+  %r = pfrt.constant dense<2.0> : tensor<1x3x1xf32>
+  %y, %h = pfrt.gru %x, %w, %r : tensor<2x1x2xf32>, tensor<1x3x2xf32>, tensor<1x3x1xf32> -> tensor<2x1x1x1xf32>, tensor<1x1x1xf32>
+  func.return %h : tensor<1x1x1xf32>
+}
+// CHECK-NOT: pfrt.gru
+// CHECK: [[X:%.+]] = pfrt.reshape %x
+// CHECK-COUNT-3: pfrt.gemm [[X]]
+// CHECK: pfrt.slice
+// CHECK: [[H:%.+]] = pfrt.identity {{.*}}{wse.move}
+// CHECK: pfrt.gemm [[H]], {{.*}} plus
+// CHECK: pfrt.tanh
+// CHECK-NOT: pfrt.concat
+
+// -----
+
+// One whose weights are not known stays.
+func.func @main(%x: tensor<2x1x2xf32>, %w: tensor<1x3x2xf32>, %r: tensor<1x3x1xf32>) -> tensor<1x1x1xf32> {
+  %y, %h = pfrt.gru %x, %w, %r : tensor<2x1x2xf32>, tensor<1x3x2xf32>, tensor<1x3x1xf32> -> tensor<2x1x1x1xf32>, tensor<1x1x1xf32>
+  func.return %h : tensor<1x1x1xf32>
+}
+// CHECK: pfrt.gru

@@ -1,7 +1,7 @@
 """Attention: heads are split over parts, so a PE has whole heads of its slot's rows.
 
 All rows of the keys and values are multicast along the lines of slots; what follows is local. For each head and
-row: the scores as sums of vectors of keys, softmax (all rows at once), then sums of the values' vectors, which
+row: the scores as sums of vectors of keys, a mask, softmax (all rows at once), then sums of the values' vectors, which
 lie row by row for that. The scale is applied to the query, the sums' reciprocal to the result.
 """
 
@@ -11,13 +11,15 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from pyflame_rt.errors import PassFailed
 from pyflame_rt.passes.wse.emitting.code import Code
 from pyflame_rt.passes.wse.emitting.elementwise import same_layout
 from pyflame_rt.passes.wse.emitting.fabric import Line, Used
 from pyflame_rt.passes.wse.emitting.functions import each, each_cycles, exp, reciprocal
 from pyflame_rt.passes.wse.emitting.halving import halve_cycles, halve_inner
-from pyflame_rt.passes.wse.emitting.interface import Attention
+from pyflame_rt.passes.wse.emitting.interface import Attention, Placement
 from pyflame_rt.passes.wse.emitting.machine import Constants
 from pyflame_rt.passes.wse.emitting.multicast import Multicast
 from pyflame_rt.passes.wse.emitting.product import products, products_cycles
@@ -95,9 +97,19 @@ class AttentionEmitter(Emitter):
             (self.pitch * self.size, 1, self.size), 0, self.rows * self.size,
         )  # fmt: skip
 
+    @property
+    def _mask_heads(self) -> int:
+        """Masks of a PE: one for each of its heads, or one for all."""
+        return self.heads if self.step.mask_heads > 1 else 1
+
     def scratch(self) -> tuple[Scratch, ...]:
         features = self.lines.value.part_features
+        mask: tuple[Scratch, ...] = ()
+        if self.step.mask is not None:
+            size = self._mask_heads * self.rows * self.pitch
+            mask = (Scratch(self._name("m"), size, odd=True, host=True),)
         return (
+            *mask,
             Scratch(self._name("k"), features * self.pitch, odd=True),
             Scratch(self._name("v"), features * self.pitch, odd=True),
             Scratch(self._name("q"), features * self.rows, odd=True),
@@ -141,6 +153,10 @@ class AttentionEmitter(Emitter):
             (first * rows, 1), code.mem(self._name("k"), pitch, offset=first * pitch),
         )  # fmt: skip
         whole, copy = code.mem(scores), code.mem(other)
+        if self.step.mask is not None:
+            count = rows * pitch
+            at = head * count if self.step.mask_heads > 1 else 0
+            code.op("add", whole, whole, code.mem(self._name("m"), count, offset=at))
         code.op("mov", copy, whole)
         halve_inner(code, "max", other, rows, length, pitch)
         code.op("sub", whole, whole, code.nest_of(other, (rows, pitch), (pitch, 0)))
@@ -164,10 +180,31 @@ class AttentionEmitter(Emitter):
         length, elements = self.lines.value.rows, self.rows * self.pitch
         one = products_cycles(self.rows, self.size, self.pitch, m, dtype)
         one += products_cycles(self.rows, length, self.size, m, dtype)
+        if self.step.mask is not None:
+            one += 2 * elements / lanes + m.loads(3)
         one += 2 * halve_cycles(length, self.rows, m, lanes) + 3 * (elements / lanes + m.loads(2))
-        one += each_cycles(elements, exp, m) + each_cycles(self.rows, reciprocal, m)
+        one += each_cycles(elements, exp, m, dtype)
+        one += each_cycles(self.rows, reciprocal, m, dtype)
         one += self.size * self.rows / m.lanes_multiply_32 + m.loads(3)
         features = self.lines.value.part_features * self.rows
         once = features * (1 / m.lanes_multiply_32 + 1 / lanes) + 2 * m.loads(2)
-        both = self.keys.predicted(m) + self.values.predicted(m)
+        both = self.keys.predicted(m, dtype) + self.values.predicted(m, dtype)
         return both + once + self.heads * one
+
+    def placements(self) -> tuple[Placement, ...]:
+        if self.step.mask is None:
+            return ()
+        value = self.lines.value
+        y, x = np.indices((self.network.rows, self.network.columns))
+        part, slot = (x, y) if value.axis == "columns" else (y, x)
+        heads = np.arange(self._mask_heads)
+        if self.step.mask_heads > 1:
+            heads = part[..., None] * self.heads + heads
+        heads = np.broadcast_to(heads, (*part.shape, self._mask_heads))[..., None, None]
+        row = (slot[..., None] * self.rows + np.arange(self.rows))[..., None, :, None]
+        key = np.arange(self.pitch)
+        index = (heads * value.rows + row) * value.rows + key
+        here = (part < value.parts)[..., None, None, None] & (row < value.rows)
+        inside = here & (heads < self.step.mask_heads) & (key < value.rows)
+        index = np.where(inside, index, -1).reshape(*part.shape, -1)
+        return (Placement(self.step.mask, self._name("m"), index),)

@@ -84,6 +84,6 @@ class BlockedEmitter(ContractionEmitter):
         total = self.reduction.predicted(machine, lanes) + self.epilogue.predicted(machine, lanes)
         for block in range(self.blocks):
             total += self.border_cycles(machine, self.geometries[block])
-            total += self._multicast(block).predicted(machine)
+            total += self._multicast(block).predicted(machine, dtype)
             total += self.product.predicted(machine, dtype)
         return total

@@ -19,6 +19,10 @@ from pyflame_rt.passes.wse.emitting.memory import Buffer
 _MULTICAST = {"row": 0, "column": 1}
 _CHAIN = {"row": 2, "column": 3}
 _LEADERS = {"row": 4, "column": 5}
+# A line has leaders or a tree, not both.
+_TREE = dict(_LEADERS)
+# What comes from outside of a strip; what leaves it, where there are no leaders.
+_PIPE = {"in": 6, "out": 4}
 _OPS = {
     "fmac": ("fmacs", "fmach"), "add": ("fadds", "faddh"), "sub": ("fsubs", "fsubh"),
     "mul": ("fmuls", "fmulh"), "max": ("fmaxs", "fmaxh"), "min": ("fmins", "fminh"),
@@ -136,7 +140,9 @@ class Code:
 
     # The fabric. Lengths are elements, each a word.
 
-    def listen(self, line: Line, *, multicast: bool, chain: bool, leaders: bool) -> None:
+    def listen(
+        self, line: Line, *, multicast: bool, chain: bool, leaders: bool, tree: bool
+    ) -> None:
         """Declare the input queues of a line: words go up the ramp even where nobody wants them."""
         if multicast:
             self._queue(line, _MULTICAST, into=True)
@@ -144,6 +150,8 @@ class Code:
             self._queue(line, _CHAIN, into=True)
         if leaders:
             self._queue(line, _LEADERS, into=True)
+        if tree:
+            self._queue(line, _TREE, into=True)
 
     def receive(self, line: Line, length: int) -> Operation:
         """Words of a line's multicast."""
@@ -169,6 +177,51 @@ class Code:
         """Words to the leader before."""
         return self._end(line, length, _LEADERS, into=False)
 
+    def tree_in(self, line: Line, length: int) -> Operation:
+        """Words from a place of the tree."""
+        return self._end(line, length, _TREE, into=True)
+
+    def tree_out(self, line: Line, length: int, *, advance: bool) -> Operation:
+        """Words to a place of the tree; `advance`: the router passes on what comes after them."""
+        key, queue = self._queue(line, _TREE, into=False)
+        key = f"{key} {length} advance {advance}"
+        if key not in self._declared:
+            self._declared[key] = self.tile.fabout(
+                queue, length, self.dtype, advance_switch=advance
+            )
+        return self._declared[key]
+
+    def tree_command(self, line: Line, command: str) -> None:
+        """A command to the routers on the way."""
+        word = self.tile.control_word(command, ignore=True)
+        out = self._end(line, 1, _TREE, into=False, control=True)
+        self.tile.vector("mov32", out, scalar=word)
+
+    def pipe_in(self, color: str, length: int) -> Operation:
+        """Words of a colour that is the same for all PEs, from outside of the tile's strip."""
+        return self._pipe(color, length, into=True)
+
+    def pipe_out(self, color: str, length: int, *, control: bool = False) -> Operation:
+        """Words of such a colour to PEs outside of the strip."""
+        return self._pipe(color, length, into=False, control=control)
+
+    def _pipe(
+        self, color: str, length: int, *, into: bool, control: bool = False
+    ) -> Operation:  # fmt: skip
+        way = "in" if into else "out"
+        queue, key = f"queue {color} {way}", f"{color} {way} {length} {control}"
+        if queue not in self._declared:
+            make = self.tile.input_queue if into else self.tile.output_queue
+            self._declared[queue] = make(_PIPE[way], color, name=f"{color}_{way}_queue")
+        if key not in self._declared:
+            if into:
+                found = self.tile.fabin(self._declared[queue], length, self.dtype)
+            else:
+                kind = "i32" if control else self.dtype
+                found = self.tile.fabout(self._declared[queue], length, kind, control=control)
+            self._declared[key] = found
+        return self._declared[key]
+
     def _end(
         self, line: Line, length: int, numbers: Mapping[str, int], *, into: bool,
         control: bool = False,
@@ -191,6 +244,7 @@ class Code:
         way = "in" if into else "out"
         chain = numbers is not _MULTICAST
         stem = f"{line}_leaders" if numbers is _LEADERS else line
+        stem = f"{line}_tree" if numbers is _TREE else stem
         name = f"{stem}_{way}" if chain else f"{line}_multicast"
         key = f"queue {name} {way}"
         if key not in self._declared:

@@ -176,7 +176,9 @@ class ContractionEmitter(Emitter):
             else self.slots_at_a_time,
         )  # fmt: skip
         machine = CONSTANTS[self.network.machine]
-        return found.fastest(machine, self.lanes(machine))
+        if not self.network.leaders:
+            return found
+        return found.fastest(machine, self.lanes(machine), trees=self.network.trees)
 
     @cached_property
     def epilogue(self) -> Epilogue:
@@ -221,7 +223,8 @@ class ContractionEmitter(Emitter):
         x, y = self.source.value, self.result.value
         first = Used(multicast=True, turns=x.slots > 1)
         leaders = self.reduction.group > 0
-        second = Used(chain=x.parts > 1 or y.slots > 1, ring=y.slots > 1, leaders=leaders)
+        chain = (x.parts > 1 or y.slots > 1) and not self.reduction.tree
+        second = Used(chain=chain, ring=y.slots > 1, leaders=leaders, tree=self.reduction.tree)
         return {self.source.along: first, self.result.along: second}
 
     def role(self, x: int, y: int) -> Hashable:
@@ -283,7 +286,7 @@ class ContractionEmitter(Emitter):
         lanes = machine.lanes_16 if self.network.dtype == "f16" else machine.lanes_32
         return (
             self.border_cycles(machine, self.geometry)
-            + multicast.predicted(machine)
+            + multicast.predicted(machine, self.network.dtype)
             + passes * self.product.predicted(machine, self.network.dtype)
             + self.reduction.predicted(machine, lanes)
             + self.epilogue.predicted(machine, lanes)

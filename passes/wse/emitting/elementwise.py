@@ -94,7 +94,10 @@ class ElementwiseEmitter(Emitter):
         elements = value.part_features * value.slot_rows
         loads = m.loads(3)
         if len(self.step.inputs) == 2:
-            return 2 * elements / lanes + loads
+            # Values begin in one class of banks.
+            if self.step.function == "mul" and self.network.dtype == "f32":
+                lanes = m.lanes_multiply_32
+            return m.pair(elements, lanes, clash=True) + loads
         if self.step.constant is not None:
             return by_feature_cycles(m, lanes, value.part_features, value.slot_rows)
         if self.step.scalar is not None:

@@ -44,7 +44,7 @@ class Epilogue:
         if self.bias:
             total += by_feature_cycles(machine, lanes, self.features, self.rows)
         if self.residual:
-            total += 2 * elements / lanes + machine.loads(3)
+            total += machine.pair(elements, lanes, clash=True) + machine.loads(3)
         if self.activation != "none":
             total += apply_cycles(self.activation, elements, machine, lanes)
         return total
@@ -70,5 +70,5 @@ def by_feature_cycles(m: Constants, lanes: int, features: int, rows: int) -> flo
     """Cycles of `by_feature`."""
     loads = m.loads(3)
     if rows == 1:
-        return 2 * features / lanes + loads
+        return m.pair(features, lanes, clash=True) + loads
     return loads + m.map_begin + features * (-(-rows // lanes) + m.vector_issue + m.map_next)

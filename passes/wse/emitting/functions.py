@@ -56,7 +56,8 @@ def apply_cycles(function: str, elements: int, machine: Constants, lanes: int) -
         case "clip":
             return 2 * (elements / lanes + loads)
         case _:
-            return each_cycles(elements, FUNCTIONS[function], machine)
+            dtype = "f16" if lanes == machine.lanes_16 else "f32"
+            return each_cycles(elements, FUNCTIONS[function], machine, dtype)
 
 
 def each(
@@ -68,7 +69,7 @@ def each(
         code.tile.yield_(code.tile.convert(function(code.tile, value), code.dtype))
 
 
-def each_cycles(elements: int, function: Scalar, machine: Constants) -> float:
+def each_cycles(elements: int, function: Scalar, machine: Constants, dtype: str = "f32") -> float:
     """Cycles of `each`: what its scalar instructions take, a float one after the other."""
     counter = TileBuilder("count")
     with counter.task("main") as task:
@@ -81,6 +82,8 @@ def each_cycles(elements: int, function: Scalar, machine: Constants) -> float:
             floats += 1
         else:
             others += 1
+    # To f32 and back.
+    floats += 2 * (dtype == "f16")
     body = floats * machine.float_latency + others * machine.scalar
     return machine.map_begin + machine.loads(1) + elements * (body + machine.map_next)
 

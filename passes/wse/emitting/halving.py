@@ -21,9 +21,8 @@ def halve_cycles(count: int, length: int, machine: Constants, lanes: int) -> flo
     total = 0.0
     while count > 1:
         half = count // 2
-        elements = half * length
-        clash = 2 if (count - half) * length % 2 == 0 else 1
-        total += clash * -(-elements // lanes) + machine.loads(3)
+        clash = machine.in_one_class((count - half) * length, lanes)
+        total += machine.pair(half * length, lanes, clash=clash) + machine.loads(3)
         count -= half
     return total
 

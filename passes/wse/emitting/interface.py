@@ -105,7 +105,8 @@ class Contraction:
 
     The tensor `weight` is (output features, input features), with a `window` (out, in, height, width),
     with `flatten` (out, input features * input rows), the output then has one row. `bias` is (out). The
-    residual lies as the output does. `limits` are those of "clip".
+    residual lies as the output does. `limits` are those of "clip". With several `groups` the tensor is (out, in /
+    groups, height, width), and the axis of the output is the input's, whose parts have whole groups.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Contraction:
     limits: tuple[float, float] = (0.0, 0.0)
     window: Window | None = None
     flatten: bool = False
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,10 @@ class LayerNorm:
 
 @dataclass(frozen=True)
 class Attention:
-    """softmax(scale * query^T key) value for each head; rows are the sequence.
+    """softmax(scale * query^T key + mask) value for each head; rows are the sequence.
 
-    Features are head by head; a part has whole heads (`grain` = features of a head).
+    Features are head by head; a part has whole heads (`grain` = features of a head). The tensor `mask` is
+    (heads or 1, rows, rows), of finite numbers; `mask_heads` says how many.
     """
 
     name: str
@@ -214,24 +217,48 @@ class Attention:
     output: str
     heads: int
     scale: float
+    mask: str | None = None
+    mask_heads: int = 1
 
 
 @dataclass(frozen=True)
-class LstmGates:
-    """From gates i, o, f, c (ONNX's order) before their activations, and the old cell, the new cell and output.
+class Piece:
+    """A block of one of the inputs, and where it goes in the output: first feature and row, how many."""
 
-    `gates` has 4 * units features, unit by unit (i, o, f, c of unit 0, then of unit 1 …: grain 4).
+    input: str
+    features: int
+    rows: int
+    source: tuple[int, int] = (0, 0)
+    target: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Rearrange:
+    """An output of blocks of the inputs, one for each: values one after another, or a part of one.
+
+    The inputs are split over one axis. The axis of the output is the other one, unless all that a PE gets it
+    has already.
     """
 
     name: str
-    gates: str
-    cell: str
-    new_cell: str
+    inputs: tuple[str, ...]
+    output: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The same matrix on the next strip of columns, over the same axis: the steps that follow are those of the
+    strip. Over columns it has as many slots there, over rows as many parts.
+    """
+
+    name: str
+    input: str
     output: str
 
 
 Step: TypeAlias = (
-    Contraction | Move | Elementwise | Pool | Softmax | LayerNorm | Attention | LstmGates
+    Transfer | Contraction | Move | Elementwise | Pool | Softmax | LayerNorm | Attention | Rearrange
 )
 
 
@@ -254,6 +281,16 @@ class Network:
     dtype: DType = "f32"
     # Whether every PE prints, which is free, the name of each step when it is done with it.
     marks: bool = False
+    # Images that go through one after the other in a run: inputs and outputs are so many matrices.
+    images: int = 1
+    # Columns of strips side by side, of which each has the steps up to the next `Transfer`; none: all is one.
+    strips: tuple[int, ...] = ()
+    # Contractions whose weights come in chunks from the edge: a column of PEs in front of the others.
+    streamed: tuple[str, ...] = ()
+    # Whether chains may be in groups, whose leaders need queues that strips have other uses for.
+    leaders: bool = True
+    # Whether sums may go along trees, which take the leaders' queues.
+    trees: bool = True
 
     def value(self, name: str) -> Value:
         """A value by its name."""
@@ -285,12 +322,28 @@ class Placement:
 
 
 @dataclass(frozen=True, eq=False)
+class Stream:
+    """Weights that come from the edge: `indices` [round, y, x, element of `buffer`] into the flat tensor.
+
+    The host fills the buffers of one round and launches `function`; when the variable `counter` of the PEs
+    that have the buffer says that the round is over, those of the next.
+    """
+
+    tensor: str
+    buffer: str
+    function: str
+    counter: str
+    indices: Indices
+
+
+@dataclass(frozen=True, eq=False)
 class Emitted:
     """A program and where its tensors are.
 
     `inputs` and `tensors` are written before the start (by the names of values and weights; a tensor may have
     several placements), `outputs` read at the end. `constants` has the values of tensors that are not the
-    network's. `predicted` has the cycles of each step by its name.
+    network's. `predicted` has the cycles of each step by its name, for one image. The host sends `streams` one
+    after the other while the program runs.
     """
 
     module: ModuleOp
@@ -301,6 +354,7 @@ class Emitted:
         default_factory=dict[str, NDArray[np.float32]]
     )
     predicted: Mapping[str, float] = field(default_factory=dict[str, float])
+    streams: tuple[Stream, ...] = ()
 
 
 def emit(network: Network) -> Emitted:

@@ -54,6 +54,16 @@ class Constants:
         """Cycles before an op whose DSDs are loaded for it."""
         return (operands - 1) * self.dsr_load + self.dsr_ready
 
+    def pair(self, elements: int, lanes: int, *, clash: bool = False) -> float:
+        """Cycles of the groups of an op with two sources in memory, which take twice as long in one class of banks."""
+        interval = self.two_source_interval if lanes > 1 else 1
+        return -(-elements // lanes) * interval * (2 if clash else 1)
+
+    def in_one_class(self, distance: int, lanes: int) -> bool:
+        """Whether elements so far apart are in one class of banks; `lanes` tell 16-bit ones from 32-bit ones."""
+        unit = 2 if lanes == self.lanes_16 else 1
+        return distance // unit % 2 == 0
+
     @property
     def stage(self) -> int:
         """Cycles that one PE adds to the latency of a chain of additions."""

@@ -135,4 +135,7 @@ class MoveEmitter(Emitter):
     def predicted(self, machine: Constants) -> float:
         lanes = machine.lanes_16 if self.network.dtype == "f16" else machine.lanes_32
         copy = self.result.value.part_features * self._pitch / lanes + machine.loads(2)
-        return self.multicast.predicted(machine) + copy + self.reduction.predicted(machine, lanes)
+        return (
+            self.multicast.predicted(machine, self.network.dtype) + copy
+            + self.reduction.predicted(machine, lanes)
+        )  # fmt: skip

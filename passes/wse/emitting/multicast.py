@@ -99,6 +99,10 @@ class Multicast:
             with tile.else_(mine):
                 code.op("mov", into, code.receive(line, self.words))
 
+    def copy(self, code: Code) -> None:
+        """What a PE has itself, for a single slot that nobody else needs."""
+        code.op("mov", self._into(code), code.mem(buffer_of(self.lines.value)))
+
     def _into(self, code: Code) -> Operation:
         return code.nest(self.work, self.sizes, self.strides, offset=self.origin)
 
@@ -115,12 +119,13 @@ class Multicast:
         word = code.tile.control_word(*commands, ignore=True)
         code.tile.vector("mov32", code.send(self.lines.along, 1, kind="control"), scalar=word)
 
-    def predicted(self, machine: Constants) -> float:
+    def predicted(self, machine: Constants, dtype: str = "f32") -> float:
         """Cycles until the last PE has all."""
         value, m = self.lines.value, machine
+        lanes = m.lanes_16 if dtype == "f16" else m.lanes_32
         two = m.loads(2) + m.vector_issue
         trip = m.ramp_down + m.ramp_up + m.fabric_dispatch + m.hop * (self.lines.length_along - 1)
-        copy = 0.0 if self.in_place else two + self.words / m.lanes_32
+        copy = 0.0 if self.in_place else two + self.words / lanes
         if self.alone:
             return copy
         rate = m.link_eighths / 8
@@ -131,4 +136,5 @@ class Multicast:
         near = m.ramp_down + m.ramp_up + m.fabric_dispatch + m.hop + m.execute
         each = two + self.words * rate + near + loop + 3 * m.scalar + m.branch_not_taken
         command = m.loads(1) + 2 * m.branch_taken + 2 * m.scalar
-        return self.count * each + max(trip, command + copy) + loop
+        # Nobody gets the next slot before the last sender has copied its own.
+        return self.count * each + (self.count - 1) * copy + max(trip, command + copy) + loop

@@ -210,14 +210,26 @@ class WindowPoolEmitter(PoolEmitter):
 
     def predicted(self, machine: Constants) -> float:
         y, g, m = self.result, self.geometry, machine
-        elements = y.part_features * y.slot_rows / self.lanes(m)
-        taps = g.taps[0] * g.taps[1]
-        # Half of the taps are in the class of the output.
-        total = taps * (1.5 * elements + m.loads(3) + 2)
+        elements, lanes = y.part_features * y.slot_rows, self.lanes(m)
+        # Two scalars set where a tap begins, if it moves with the slot.
+        moved = 2 * m.scalar if not self.local and y.slots > 1 else 0
+        total = elements / lanes + m.loads(2)
+        for tap in range(1, g.taps[0] * g.taps[1]):
+            row, column = divmod(tap, g.taps[1])
+            distance = row * g.tap_down + column * g.tap_right
+            # The output begins in the second class, and so does a value that is read where it lies.
+            unit = 2 if self.network.dtype == "f16" else 1
+            clash = m.in_one_class(distance + unit * (not self.local), lanes)
+            total += m.pair(elements, lanes, clash=clash) + m.loads(3) + moved
         if self.step.kind != "max":
-            total += y.part_features * y.slot_rows / m.lanes_multiply_32 + m.loads(2)
+            each = lanes if self.network.dtype == "f16" else m.lanes_multiply_32
+            total += m.pair(elements, each) if self.counted else elements / each
+            total += m.loads(3 if self.counted else 2)
         if not self.local:
-            total += self.multicast.predicted(m) + len(g.borders) * m.loads(1)
+            features = self.source.value.part_features
+            filled = sum(features * height * width for _, height, width in g.borders)
+            total += filled / lanes + len(g.borders) * (m.loads(1) + m.vector_issue)
+            total += self.multicast.predicted(m, self.network.dtype)
         return total
 
     def placements(self) -> tuple[Placement, ...]:

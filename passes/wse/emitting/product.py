@@ -90,11 +90,11 @@ class Product:
         tile.set_dsd_offset(weights, 0)
         if g.taps == (1, 1):
             self._put(code, x, g.first_tap, start)
-            self._tap(code, x, weights, "mul", 0)
+            self.tap(code, x, weights, "mul", 0)
             with times(code, self.features - 1):
                 tile.increment_dsd_offset(x, g.feature_pitch)
                 tile.increment_dsd_offset(weights, self.outputs)
-                self._tap(code, x, weights, "fmac", 0)
+                self.tap(code, x, weights, "fmac", 0)
             return
         code.op("fill", code.mem(self.sums, whole), scalar=0.0)
         for group, columns in enumerate(self.columns()):
@@ -110,7 +110,7 @@ class Product:
                 self._put(code, x, g.first_tap + column * g.tap_right, start)
                 with times(code, self.features):
                     with times(code, g.taps[0]):
-                        self._tap(code, x, weights, "fmac", shift)
+                        self.tap(code, x, weights, "fmac", shift)
                         tile.increment_dsd_offset(weights, self.outputs)
                         tile.increment_dsd_offset(x, g.tap_down)
                     tile.increment_dsd_offset(x, g.feature_pitch - g.taps[0] * g.tap_down)
@@ -119,7 +119,7 @@ class Product:
         tile = code.tile
         tile.set_dsd_offset(x, offset if start is None else tile.alu("add", start, offset))
 
-    def _tap(self, code: Code, x: Operation, weights: Operation, op: str, shift: int) -> None:
+    def tap(self, code: Code, x: Operation, weights: Operation, op: str, shift: int) -> None:
         """One vector of the work buffer, into all output features."""
         tile = code.tile
         dest, first, second = code.dsr("dest"), code.dsr("src0"), code.dsr("src1")
@@ -211,3 +211,13 @@ def times(code: Code, count: int) -> Generator[None]:
     else:
         with code.tile.for_(0, count, kind="i32"):
             yield
+
+
+@contextmanager
+def times_by_index(code: Code, count: int) -> Generator[SSAValue | None]:
+    """A loop that counts; None in place of the number around code that runs once."""
+    if count == 1:
+        yield None
+    else:
+        with code.tile.for_(0, count, kind="i32") as index:
+            yield index

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import replace
+from itertools import count
 from typing import TypeAlias
+
+import numpy as np
+from xdsl.ir import Operation, SSAValue
 
 from pyflame_rt.dialects.wse.builder import ProgramBuilder, X, Y
 from pyflame_rt.errors import PassFailed
@@ -22,32 +27,37 @@ from pyflame_rt.passes.wse.emitting.fabric import (
     leader_in,
     leader_out,
 )
+from pyflame_rt.passes.wse.emitting.grouped import GroupedEmitter
 from pyflame_rt.passes.wse.emitting.interface import (
     Attention,
     Contraction,
     Elementwise,
     Emitted,
     LayerNorm,
-    LstmGates,
     Move,
     Network,
     Placement,
     Pool,
+    Rearrange,
     Softmax,
     Step,
-    Value,
+    Transfer,
 )
-from pyflame_rt.passes.wse.emitting.lstm import LstmEmitter
-from pyflame_rt.passes.wse.emitting.machine import CONSTANTS
-from pyflame_rt.passes.wse.emitting.memory import Buffer, allocate
+from pyflame_rt.passes.wse.emitting.lives import buffers_of, images_in, images_out
+from pyflame_rt.passes.wse.emitting.machine import CONSTANTS, Constants
+from pyflame_rt.passes.wse.emitting.memory import allocate
 from pyflame_rt.passes.wse.emitting.move import MoveEmitter
 from pyflame_rt.passes.wse.emitting.placing import groups, rectangles
 from pyflame_rt.passes.wse.emitting.pooling import GlobalPoolEmitter, WindowPoolEmitter
+from pyflame_rt.passes.wse.emitting.rearrange import RearrangeEmitter
 from pyflame_rt.passes.wse.emitting.replicated import ReplicatedEmitter
 from pyflame_rt.passes.wse.emitting.softmax import LayerNormEmitter, SoftmaxEmitter
-from pyflame_rt.passes.wse.emitting.step import Emitter, buffer_of
+from pyflame_rt.passes.wse.emitting.step import Emitter, Lines, buffer_of
+from pyflame_rt.passes.wse.emitting.streaming import StreamedEmitter, feed, route_feed
+from pyflame_rt.passes.wse.emitting.strips import Strip, edge_of, strips_of
+from pyflame_rt.passes.wse.emitting.tree import TreePlace, tree_in, tree_out
 
-Heard: TypeAlias = "tuple[tuple[Line, bool, bool, bool], ...]"
+Heard: TypeAlias = "tuple[tuple[Line, bool, bool, bool, bool], ...]"
 
 
 def emitter(network: Network, step: Step) -> Emitter:
@@ -69,14 +79,24 @@ def emitter(network: Network, step: Step) -> Emitter:
             found = LayerNormEmitter(network, step)
         case Attention():
             found = AttentionEmitter(network, step)
-        case LstmGates():
-            found = LstmEmitter(network, step)
+        case Rearrange():
+            found = RearrangeEmitter(network, step)
+        case Transfer():
+            raise PassFailed("leads to no strip", where=f"step {step.name!r}")
     found.check()
     return found
 
 
 def _contraction(network: Network, step: Contraction) -> Emitter:
     """The way of a contraction that takes fewest cycles."""
+    if step.name in network.streamed:
+        streamed = StreamedEmitter(network, step)
+        streamed.check()
+        return streamed
+    if step.groups > 1:
+        grouped = GroupedEmitter(network, step)
+        grouped.check()
+        return grouped
     found = ContractionEmitter(network, step)
     found.check()
     if step.window is None:
@@ -90,12 +110,17 @@ def _contraction(network: Network, step: Contraction) -> Emitter:
     )
 
 
-def emitters(network: Network) -> list[Emitter]:
-    """The emitters of all steps, blocked so that a PE's memory suffices. Raises PassFailed."""
+def emitters(strip: Strip) -> list[Emitter]:
+    """The emitters of a strip's steps, blocked so that a PE's memory suffices. Raises PassFailed."""
+    network = strip.network
     steps = [emitter(network, step) for step in network.steps]
+    if any(use.leaders and use.tree for use in lines_used(steps).values()):
+        # They would share queues.
+        plain = replace(network, trees=False)
+        steps = [emitter(plain, step) for step in network.steps]
     while True:
         try:
-            allocate(buffers_of(network, steps).values(), f"network {network.name!r}")
+            allocate(buffers_of(strip, steps).values(), f"network {network.name!r}")
         except PassFailed:
             # The step that needs most for itself gives way first.
             needs = {
@@ -115,49 +140,199 @@ def emitters(network: Network) -> list[Emitter]:
 
 def build(network: Network) -> Emitted:
     """The program of a network."""
-    steps = emitters(network)
-    buffers = buffers_of(network, steps)
+    program = ProgramBuilder(network.name, network.columns + edge_of(network), network.rows)
+    found = [(strip, emitters(strip)) for strip in strips_of(network)]
+    declare_routes(program, found)
+    numbers = count()
+    for strip, steps in found:
+        _tiles(program, strip, steps, numbers)
+    if network.streamed:
+        feed(program, network, found[0][1])
+    return _emitted(network, found, program)
+
+
+def declare_routes(program: ProgramBuilder, found: list[tuple[Strip, list[Emitter]]]) -> None:
+    """The colours and routes of all strips."""
+    declared: set[str] = set()
+    for strip, steps in found:
+        area = strip.left, strip.network.columns, strip.network.rows
+        declare(program, lines_used(steps), area, declared)
+        if strip.sent is not None:
+            if strip.sent.color not in declared:
+                declared.add(strip.sent.color)
+                program.color(strip.sent.color)
+            strip.sent.route(program, strip.left, strip.network.columns)
+        if strip.network.streamed:
+            route_feed(program, strip.network)
+
+
+def _tiles(
+    program: ProgramBuilder, strip: Strip, steps: list[Emitter], numbers: Iterator[int]
+) -> None:
+    """The tiles of a strip."""
+    network = strip.network
+    buffers = buffers_of(strip, steps)
     addresses = allocate(buffers.values(), f"network {network.name!r}")
-    program = ProgramBuilder(network.name, network.columns, network.rows)
     used = lines_used(steps)
-    declare(program, used)
     pes = [(x, y) for y in range(network.rows) for x in range(network.columns)]
     keys = {
-        (x, y): (_hears(network, used, x, y), *(step.role(x, y) for step in steps)) for x, y in pes
-    }
-    for number, members in enumerate(groups(keys).values()):
-        code = Code(program, program.tile(f"tile{number}"), network.dtype, buffers, addresses)
+        (x, y): (
+            _hears(network, used, x, y), _images(strip, x, y), _crosses(strip, x, y),
+            *(step.role(x, y) for step in steps),
+        )
+        for x, y in pes
+    }  # fmt: skip
+    for members in groups(keys).values():
+        tile = program.tile(f"tile{next(numbers)}")
+        code = Code(program, tile, network.dtype, buffers, addresses)
         with code.tile.task("main", active=True):
-            for step in steps:
-                step.emit(code, *members[0])
-                if network.marks:
-                    code.tile.print(step.name)
-        for line, multicast, chain, leaders in _hears(network, used, *members[0]):
-            code.listen(line, multicast=multicast, chain=chain, leaders=leaders)
+            _main(code, strip, steps, members[0])
+        for line, multicast, chain, leaders, tree in _hears(network, used, *members[0]):
+            code.listen(line, multicast=multicast, chain=chain, leaders=leaders, tree=tree)
         for name, buffer in buffers.items():
             if buffer.first < 0 or buffer.last >= END:
                 code.buffer(name)
-        _place(network, code, members)
-    return _emitted(network, steps, program)
+        _place(strip, code, members)
 
 
-def _emitted(network: Network, steps: list[Emitter], program: ProgramBuilder) -> Emitted:
-    grid = network.columns, network.rows
+def _main(code: Code, strip: Strip, steps: list[Emitter], pe: tuple[int, int]) -> None:
+    """All that a PE does, once or for each image."""
+    if not strip.looped:
+        _steps(code, strip, steps, pe)
+        return
+    with code.tile.for_(0, strip.network.images, kind="i32") as turn:
+        for (name, way), here in zip(_host_values(strip), _images(strip, *pe), strict=True):
+            if here and way == "in":
+                code.op("mov", code.mem(buffer_of(name)), _image(code, name, images_in, turn))
+        _steps(code, strip, steps, pe)
+        for (name, way), here in zip(_host_values(strip), _images(strip, *pe), strict=True):
+            if here and way == "out":
+                code.op("mov", _image(code, name, images_out, turn), code.mem(buffer_of(name)))
 
-    def placement(name: str) -> Placement:
-        value = network.value(name)
-        indices = value.indices(*grid).reshape(network.rows, network.columns, -1)
-        return Placement(name, buffer_of(value), indices)
 
-    machine = CONSTANTS[network.machine]
-    return Emitted(
-        program.module(),
-        tuple(map(placement, network.inputs)),
-        tuple(place for step in steps for place in step.placements()),
-        tuple(map(placement, network.outputs)),
-        {name: array for step in steps for name, array in step.constants_of_its_own().items()},
-        {step.name: step.predicted(machine) for step in steps},
+def _steps(code: Code, strip: Strip, steps: list[Emitter], pe: tuple[int, int]) -> None:
+    marks = strip.network.marks
+    if strip.received is not None:
+        strip.received.receive(code, *pe)
+        if marks:
+            code.tile.print(strip.received.name)
+    for step in steps:
+        step.emit(code, *pe)
+        if marks:
+            code.tile.print(step.name)
+    if strip.sent is not None:
+        strip.sent.send(code, *pe)
+        if marks:
+            code.tile.print(sent_mark(strip.sent.name))
+
+
+def sent_mark(transfer: str) -> str:
+    """What a PE of the first strip prints when it is done with a transfer."""
+    return f"{transfer} sent"
+
+
+def _image(code: Code, name: str, whole: Callable[[str], str], turn: SSAValue) -> Operation:
+    """One of all images of a value."""
+    size = code.buffers[buffer_of(name)].elements
+    found = code.mem_moving(whole(name), size)
+    code.tile.set_dsd_offset(found, code.tile.alu("mul", turn, size))
+    return found
+
+
+def _host_values(strip: Strip) -> list[tuple[str, str]]:
+    network = strip.network
+    return [(name, "in") for name in network.inputs] + [(name, "out") for name in network.outputs]
+
+
+def _images(strip: Strip, x: int, y: int) -> tuple[bool, ...]:
+    """Whether a PE has a block of each input and output of a run for several images."""
+    if not strip.looped:
+        return ()
+    found: list[bool] = []
+    for name, _ in _host_values(strip):
+        value = strip.network.value(name)
+        lines = Lines(value, strip.network.columns, strip.network.rows)
+        found.append(lines.part(x, y) < value.parts and lines.slot(x, y) < value.slots)
+    return tuple(found)
+
+
+def _crosses(strip: Strip, x: int, y: int) -> tuple[Hashable, Hashable]:
+    return (
+        None if strip.received is None else strip.received.receives(x, y),
+        None if strip.sent is None else strip.sent.sends(x, y),
     )
+
+
+def _emitted(
+    network: Network, found: list[tuple[Strip, list[Emitter]]], program: ProgramBuilder
+) -> Emitted:
+    """Placements on all columns of the program."""
+    width = network.columns + edge_of(network)
+    inputs: list[Placement] = []
+    tensors: list[Placement] = []
+    outputs: list[Placement] = []
+    for strip, steps in found:
+        for names, whole, places in (
+            (strip.network.inputs, images_in, inputs), (strip.network.outputs, images_out, outputs),
+        ):  # fmt: skip
+            places += [_moved(_placement(strip, name, whole), strip, width) for name in names]
+        tensors += [_moved(place, strip, width) for step in steps for place in step.placements()]
+    everything = [step for _, steps in found for step in steps]
+    streams = tuple(
+        stream for step in everything if isinstance(step, StreamedEmitter)
+        for stream in (step.stream(),)
+    )  # fmt: skip
+    return Emitted(
+        program.module(), tuple(inputs), tuple(tensors), tuple(outputs),
+        {name: array for step in everything for name, array in step.constants_of_its_own().items()},
+        predict(network, found), streams,
+    )  # fmt: skip
+
+
+def predict(network: Network, found: list[tuple[Strip, list[Emitter]]]) -> Mapping[str, float]:
+    """Cycles by step, for one image."""
+    machine = CONSTANTS[network.machine]
+    cycles: dict[str, float] = {}
+    for strip, steps in found:
+        if strip.received is not None:
+            cycles[strip.received.name] = strip.received.predicted(machine)
+        cycles |= {step.name: step.predicted(machine) for step in steps}
+        if strip.looped and steps:
+            for name, way in _host_values(strip):
+                # Each image comes before the first step, and goes after the last one.
+                at = steps[0] if way == "in" else steps[-1]
+                cycles[at.name] += _copied(strip, name, machine)
+    return cycles
+
+
+def _copied(strip: Strip, name: str, machine: Constants) -> float:
+    """Cycles of taking an image from or to the buffer of all of them."""
+    value, m = strip.network.value(name), machine
+    lanes = m.lanes_16 if strip.network.dtype == "f16" else m.lanes_32
+    scalars = 4 * m.scalar + m.branch_taken
+    return value.part_features * value.slot_rows / lanes + m.loads(2) + m.vector_issue + scalars
+
+
+def _placement(strip: Strip, name: str, whole: Callable[[str], str]) -> Placement:
+    network = strip.network
+    value = network.value(name)
+    indices = value.indices(network.columns, network.rows)
+    indices = indices.reshape(network.rows, network.columns, -1)
+    if not strip.looped:
+        return Placement(name, buffer_of(value), indices)
+    size = value.features * value.rows
+    images = [np.where(indices >= 0, indices + k * size, -1) for k in range(network.images)]
+    return Placement(name, whole(name), np.concatenate(images, axis=2))
+
+
+def _moved(place: Placement, strip: Strip, width: int) -> Placement:
+    """A placement on a strip as one on all columns."""
+    indices = place.indices
+    if indices.shape[1] == width:
+        return place
+    wide = np.full((indices.shape[0], width, indices.shape[2]), -1, np.int64)
+    wide[:, strip.left : strip.left + indices.shape[1]] = indices
+    return replace(place, indices=wide)
 
 
 def lines_used(steps: list[Emitter]) -> dict[Line, Used]:
@@ -168,14 +343,14 @@ def lines_used(steps: list[Emitter]) -> dict[Line, Used]:
             old = total.get(line, Used())
             total[line] = Used(
                 old.multicast or used.multicast, old.turns or used.turns, old.chain or used.chain,
-                old.ring or used.ring, old.leaders or used.leaders,
+                old.ring or used.ring, old.leaders or used.leaders, old.tree or used.tree,
             )  # fmt: skip
     return total
 
 
 def _hears(network: Network, used: Mapping[Line, Used], x: int, y: int) -> Heard:
-    """By line: whether words of multicast, chain and leaders go up the ramp of PE (x, y)."""
-    found: list[tuple[Line, bool, bool, bool]] = []
+    """By line: whether words of multicast, chain, leaders and tree go up the ramp of PE (x, y)."""
+    found: list[tuple[Line, bool, bool, bool, bool]] = []
     for line, use in used.items():
         place, length = (x, network.columns) if line == "row" else (y, network.rows)
         # A single sender does not hear itself.
@@ -183,18 +358,21 @@ def _hears(network: Network, used: Mapping[Line, Used], x: int, y: int) -> Heard
         chain = use.ring or (use.chain and place < length - 1)
         size = group_size(length)
         leaders = use.leaders and place % size == 0 and place + size < length
-        found.append((line, multicast, chain and length > 1, leaders))
+        tree = use.tree and TreePlace(place, length).received > 0
+        found.append((line, multicast, chain and length > 1, leaders, tree))
     return tuple(found)
 
 
 _COLORS = {
     "in": color_in, "out": color_out, "leaders_in": leader_in, "leaders_out": leader_out,
+    "tree_in": tree_in, "tree_out": tree_out,
 }  # fmt: skip
 """The colour of a queue, by the rest of its parameter's name."""
 
 
-def _place(network: Network, code: Code, members: list[tuple[int, int]]) -> None:
+def _place(strip: Strip, code: Code, members: list[tuple[int, int]]) -> None:
     """Place a tile; PEs with other colours or coordinates are told so by parameters."""
+    network, left = strip.network, strip.left
     names = sorted(code.colors)
 
     def colors(x: int, y: int) -> tuple[str, ...]:
@@ -206,65 +384,9 @@ def _place(network: Network, code: Code, members: list[tuple[int, int]]) -> None
             found.append(color(line, place, length))
         return tuple(found)
 
-    expressions = {"x": X, "y": Y}
+    expressions = {"x": X - left if left else X, "y": Y}
     given = {axis: expressions[axis] for axis in code.coordinates}
     for pes in groups({pe: colors(*pe) for pe in members}).values():
         chosen = dict(zip(names, colors(*pes[0]), strict=True))
-        for across, down in rectangles(pes):
+        for across, down in rectangles((x + left, y) for x, y in pes):
             code.program.place(code.tile, (across, down), {**chosen, **given})
-
-
-def buffers_of(network: Network, steps: list[Emitter]) -> Mapping[str, Buffer]:
-    """All buffers by name, with the steps between which they are live."""
-    found: dict[str, Buffer] = {}
-    for value in network.values:
-        first, last = _life(network, value)
-        elements = value.part_features * value.slot_rows
-        name = buffer_of(value)
-        if name in found:
-            raise PassFailed("two values have one name", where=f"value {value.name!r}")
-        found[name] = Buffer(name, elements, network.dtype, first, last, odd=True)
-    for number, step in enumerate(steps):
-        for scratch in step.scratch():
-            dtype = scratch.dtype or network.dtype
-            # What the host has placed stays for the next run.
-            first, last = (-1, END - 1) if scratch.host else (number, number)
-            new = Buffer(scratch.name, scratch.elements, dtype, first, last, scratch.odd)
-            if scratch.name in found:
-                raise PassFailed("two steps have one name", where=f"step {step.name!r}")
-            found[scratch.name] = new
-    return found
-
-
-def _life(network: Network, value: Value) -> tuple[int, int]:
-    """The steps that make and last use a value."""
-    made = -1 if value.name in network.inputs else END
-    used = -1
-    for number, step in enumerate(network.steps):
-        names = _names(step)
-        if value.name in names[1]:
-            made = min(made, number)
-        if value.name in names[0] or value.name in names[1]:
-            used = number
-    if value.name in network.outputs:
-        used = END
-    if made == END:
-        raise PassFailed("no step makes it", where=f"value {value.name!r}")
-    return made, used
-
-
-def _names(step: Step) -> tuple[set[str], set[str]]:
-    """The values that a step reads and writes."""
-    from dataclasses import fields
-
-    reads: set[str] = set()
-    writes: set[str] = set()
-    for entry in fields(step):
-        value = getattr(step, entry.name)
-        if entry.name in ("input", "residual", "query", "key", "value", "gates", "cell") and value:
-            reads.add(value)
-        elif entry.name == "inputs":
-            reads |= set(value)
-        elif entry.name in ("output", "new_cell"):
-            writes.add(value)
-    return reads, writes

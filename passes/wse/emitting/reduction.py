@@ -1,7 +1,7 @@
 """Partial sums of the PEs of a line, added up on their way to the PE that keeps them.
 
 With one slot the sums go along a chain to place 0, or in groups to leaders and from leader to leader, where that
-is sooner. With several, slot s goes round the ring and ends at place s:
+is sooner, or along a tree, for few words. With several, slot s goes round the ring and ends at place s:
 its neighbour below begins. Slots follow each other downwards, so that a PE which has begun one slot is
 near the end of the next one: nobody waits for more than one round.
 """
@@ -15,6 +15,7 @@ from xdsl.ir import Operation, SSAValue
 from pyflame_rt.passes.wse.emitting.code import Code
 from pyflame_rt.passes.wse.emitting.fabric import Line, group_size
 from pyflame_rt.passes.wse.emitting.machine import Constants
+from pyflame_rt.passes.wse.emitting.tree import TreePlace, fits
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Reduction:
     op: str = "add"
     # Places of a group; 0 without groups.
     group: int = 0
+    tree: bool = False
 
     @property
     def words(self) -> int:
@@ -54,6 +56,13 @@ class Reduction:
         """Whether there are several slots."""
         return self.slots > 1
 
+    @property
+    def way(self) -> str:
+        """How sums travel, in a word."""
+        if self.ring:
+            return "ring"
+        return "tree" if self.tree else "groups" if self.group else "chain"
+
     def role(self, place: int) -> str:
         """What the PE at a place does."""
         if self.ring:
@@ -64,6 +73,9 @@ class Reduction:
             return "only"
         if self.group:
             return self._role_in_group(place)
+        if self.tree:
+            way = TreePlace(place, self.length)
+            return f"tree {way.received} {way.is_last} {way.passes_later} {place == 0}"
         return {0: "root", self.parts - 1: "first"}.get(place, "middle")
 
     def _role_in_group(self, place: int) -> str:
@@ -96,6 +108,8 @@ class Reduction:
             self._begin(code, code.chain_out(line, words), own)
         elif role.endswith("leader"):
             self._lead(code, role, own)
+        elif self.tree:
+            self._branch(code, TreePlace(place, self.length), own)
         else:
             dest = result if role == "root" else code.chain_out(line, words)
             self._add(code, dest, code.chain_in(line, words), own)
@@ -113,6 +127,34 @@ class Reduction:
         code.op(self.op, own, group, own)
         dest = code.mem(self.result) if role == "root leader" else code.leader_out(line, words)
         code.op(self.op, dest, code.leader_in(line, words), own)
+
+    def _branch(self, code: Code, way: TreePlace, own: Operation | None) -> None:
+        """What comes along the tree, then the sum to the place below."""
+        assert own is not None
+        tile, line, words, count = code.tile, self.line, self.words, way.received
+        out = code.mem(self.result)
+        if way.place:
+            # The command of the last one advances its own router, too.
+            advance = way.passes_later and not way.is_last
+            out = code.tree_out(line, words, advance=advance)
+        if count == 0:
+            self._begin(code, out, own)
+        elif count == 1:
+            self._add(code, out, code.tree_in(line, words), own)
+        else:
+            # Loaded once: what follows waits for words only.
+            dest, first, second = code.dsr("dest"), code.dsr("src0"), code.dsr("src1")
+            tile.load_dsr(dest, own)
+            tile.load_dsr(first, code.tree_in(line, words))
+            tile.load_dsr(second, own)
+            for _ in range(count - 1):
+                code.op(self.op, dest, first, second)
+            tile.load_dsr(dest, out)
+            code.op(self.op, dest, first, second)
+        if way.is_last:
+            code.tree_command(line, "switch_adv")
+        if way.puts_back:
+            code.tree_command(line, "switch_rst")
 
     def _ring(self, code: Code, base: SSAValue | None, *, has_sums: bool) -> None:
         tile, line, words = code.tile, self.line, self.words
@@ -153,13 +195,18 @@ class Reduction:
         else:
             code.op(self.op, dest, into, own)
 
-    def fastest(self, machine: Constants, lanes: int) -> Reduction:
-        """In groups if that takes fewer cycles."""
+    def fastest(self, machine: Constants, lanes: int, *, trees: bool) -> Reduction:
+        """In groups or along a tree if that takes fewer cycles."""
         size = group_size(self.length)
-        if self.ring or self.parts <= size:
+        if self.ring or self.parts < 2:
             return self
-        grouped = replace(self, group=size)
-        return min(self, grouped, key=lambda way: way.predicted(machine, lanes))
+        ways = [self]
+        if self.parts > size:
+            ways.append(replace(self, group=size))
+        # All places of the line take part, for they switch in turn.
+        if trees and fits(self.length) and self.parts == self.length:
+            ways.append(replace(self, tree=True))
+        return min(ways, key=lambda way: way.predicted(machine, lanes))
 
     def predicted(self, machine: Constants, lanes: int) -> float:
         """Cycles until the last slot is complete."""
@@ -174,6 +221,11 @@ class Reduction:
                 near = m.loads(2) + m.vector_issue + m.stage * (self.group - 1)
                 far = (groups - 1) * (m.stage + m.hop * (self.group - 1))
                 return loads + near + far + 2 * self.words * m.link_eighths / 8
+            if self.tree:
+                levels = self.length.bit_length() - 1
+                level = self.words * m.link_eighths / 8 + m.stage - m.hop + m.vector_issue
+                # The result's DSR, or that of the next place, is loaded between two levels.
+                return loads + m.dsr_ready + levels * level + m.hop * (self.length - 1)
             return loads + self.words * m.link_eighths / 8 + m.stage * (self.parts - 1)
         around = m.loads(3) + m.vector_issue + 11 * m.scalar + 3 * m.branch_taken
         each = self.words * m.link_eighths / 8 + around

@@ -109,7 +109,7 @@ class ReplicatedEmitter(ContractionEmitter):
         return (
             words * m.link_eighths / 8 + m.loads(2) + trip + copy
             + self.border_cycles(m, self.geometry)
-            + self.multicast.predicted(m)
+            + self.multicast.predicted(m, self.network.dtype)
             + self.product.predicted(m, self.network.dtype)
             + self.epilogue.predicted(m, lanes)
         )  # fmt: skip

@@ -146,8 +146,14 @@ class RowEmitter(Emitter):
         return copy + halves + self.all.predicted(m, self.rows)
 
     def by_row_cycles(self, m: Constants, lanes: int) -> float:
-        """Cycles of `by_row`."""
-        return self.features * self.rows / lanes + m.loads(3)
+        """Cycles of `by_row`: a difference as often as a product."""
+        elements = self.features * self.rows
+        both = m.pair(elements, lanes) + m.pair(elements, self.multiplied(m))
+        return both / 2 + m.loads(3)
+
+    def multiplied(self, m: Constants) -> int:
+        """Elements a group of a product."""
+        return m.lanes_16 if self.network.dtype == "f16" else m.lanes_multiply_32
 
     def lanes(self, m: Constants) -> int:
         """Elements a group."""
@@ -184,8 +190,8 @@ class SoftmaxEmitter(RowEmitter):
     def predicted(self, machine: Constants) -> float:
         m, lanes = machine, self.lanes(machine)
         total = 2 * self.fold_cycles(m, lanes) + 2 * self.by_row_cycles(m, lanes)
-        total += each_cycles(self.features * self.rows, exp, m)
-        total += each_cycles(self.rows, reciprocal, m)
+        total += each_cycles(self.features * self.rows, exp, m, self.network.dtype)
+        total += each_cycles(self.rows, reciprocal, m, self.network.dtype)
         if self.padded:
             total += by_feature_cycles(m, lanes, self.features, self.rows)
         return total
@@ -248,6 +254,8 @@ class LayerNormEmitter(RowEmitter):
         rows = self.rows / lanes + m.loads(2)
         elements = self.features * self.rows
         total = 2 * self.fold_cycles(m, lanes) + 2 * self.by_row_cycles(m, lanes) + 3 * rows
-        total += 2 * elements / m.lanes_multiply_32 + each_cycles(self.rows, FUNCTIONS["sqrt"], m)
+        total += m.pair(elements, self.multiplied(m), clash=True) + m.loads(3)
+        total += each_cycles(self.rows, FUNCTIONS["sqrt"], m, self.network.dtype)
+        total += 2 * self.rows * m.float_latency
         scalings = 1 + bool(self.step.bias) + 2 * self.padded
         return total + scalings * by_feature_cycles(m, lanes, self.features, self.rows)

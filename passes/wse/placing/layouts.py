@@ -19,8 +19,11 @@ from pyflame_rt.passes.wse.emitting.interface import (
     LayerNorm,
     Move,
     Network,
+    Piece,
     Pool,
+    Rearrange,
     Softmax,
+    Transfer,
     Value,
 )
 from pyflame_rt.passes.wse.placing.predicting import predict
@@ -75,20 +78,39 @@ class Placing:
         default_factory=dict[tuple[Operation, str], str]
     )
     predicted: Mapping[str, float] = field(default_factory=dict[str, float])
+    form: Form = field(default_factory=lambda: Form())
 
     @property
     def cycles(self) -> float:
-        """What all steps take, one after the other."""
-        return sum(self.predicted.values())
+        """What all steps take for an image: one after the other, or those of the slowest strip."""
+        strips = [0.0]
+        for planned in self.steps:
+            if isinstance(planned.step, Transfer):
+                # Both strips are busy with it.
+                strips[-1] += self.predicted[planned.step.name]
+                strips.append(0.0)
+            strips[-1] += self.predicted[planned.step.name]
+        return max(strips)
 
 
-def place(reading: Reading, grid: Grid, name: str) -> Placing:
+@dataclass(frozen=True)
+class Form:
+    """What a program is like: images a run, how many runs, strips of columns, products of streamed weights."""
+
+    images: int = 1
+    runs: int = 1
+    strips: tuple[int, ...] = ()
+    streamed: tuple[str, ...] = ()
+
+
+def place(reading: Reading, grid: Grid, name: str, form: Form | None = None) -> Placing:
     """The cheapest placing. Raises PassFailed, for the first candidate's reason, when there is none."""
     found: Placing | None = None
     why: PassFailed | None = None
-    for start, spread in _candidates(reading, grid):
+    form = form or Form()
+    for start, spread in candidates(reading):
         try:
-            placing = _Assigning(reading, grid, start, spread).run()
+            placing = assign(reading, grid, start, spread, form)
             network = network_of(reading, placing, grid, name)
             placing.predicted = predict(network)
         except PassFailed as error:
@@ -111,14 +133,22 @@ def network_of(reading: Reading, placing: Placing, grid: Grid, name: str) -> Net
         for value, matrix in reading.matrices.items()
         if (layout := placing.layouts.get(value)) is not None
     )  # fmt: skip
+    form = placing.form
     return Network(
         name, grid.columns, grid.rows, values, tuple(planned.step for planned in placing.steps),
         tuple(value for _, value in reading.inputs),
         tuple(dict.fromkeys(value for _, value in reading.outputs)), grid.machine, grid.dtype,
+        images=form.images, strips=form.strips, streamed=form.streamed,
     )  # fmt: skip
 
 
-def _candidates(reading: Reading, grid: Grid) -> Iterator[tuple[Axis, Spread]]:
+def assign(reading: Reading, grid: Grid, start: Axis, spread: Spread, form: Form) -> Placing:
+    """The layouts of one candidate. Raises PassFailed."""
+    return _Assigning(reading, grid, start, spread, form).run()
+
+
+def candidates(reading: Reading) -> Iterator[tuple[Axis, Spread]]:
+    """Where the first input's features go, and how rows are spread."""
     spreads: tuple[Spread, ...] = ("one",)
     if any(matrix.rows > 1 for matrix in reading.matrices.values()):
         spreads = ("one", "common", "most")
@@ -130,12 +160,16 @@ def _candidates(reading: Reading, grid: Grid) -> Iterator[tuple[Axis, Spread]]:
 class _Assigning:
     """Layouts from the inputs on, for one candidate."""
 
-    def __init__(self, reading: Reading, grid: Grid, start: Axis, spread: Spread) -> None:
-        self._reading, self._grid = reading, grid
+    def __init__(
+        self, reading: Reading, grid: Grid, start: Axis, spread: Spread, form: Form
+    ) -> None:
+        self._reading, self._form = reading, form
+        self._strips = list(form.strips)
+        self._grid = replace(grid, columns=self._strips.pop(0)) if self._strips else grid
         self._start: Axis = start
         self._spread: Spread = spread
         self._matrices = reading.matrices
-        self._found = Placing()
+        self._found = Placing(form=form)
         heights = [m.image[0] for m in reading.matrices.values() if m.image is not None]
         self._common = math.gcd(*heights)
         # Heads of attentions stay together.
@@ -145,6 +179,10 @@ class _Assigning:
                 size = reading.matrices[step.query].features // step.heads
                 names = (step.query, step.key, step.value, step.output)
                 self._grains |= dict.fromkeys(names, size)
+            elif isinstance(step, Contraction) and step.groups > 1:
+                for value in (step.input, step.output):
+                    size = reading.matrices[value].features // step.groups
+                    self._grains.setdefault(value, size)
 
     def run(self) -> Placing:
         """Assign a layout to every value."""
@@ -179,8 +217,14 @@ class _Assigning:
     def _take(self, planned: Planned) -> None:
         step = planned.step
         match step:
+            case Contraction() if step.groups > 1:
+                step = self._grouped(planned.op, step)
             case Contraction():
                 step = self._contraction(planned.op, step)
+            case Rearrange():
+                step = self._rearrange(planned.op, step)
+            case Transfer():
+                self._found.layouts[step.output] = self._transferred(step)
             case Move():
                 source = self._layout(step.input)
                 self._found.layouts[step.output] = self._new(step.output, _other(source.axis))
@@ -194,9 +238,18 @@ class _Assigning:
                 step = self._attention(planned.op, step)
             case Softmax() | LayerNorm():
                 self._found.layouts[step.output] = self._layout(step.input)
-            case _:
-                raise PassFailed("is not placed", where=f"step {step.name!r}")
         self._found.steps.append(Planned(planned.op, step))
+
+    def _transferred(self, step: Transfer) -> Layout:
+        """The layout on the next strip, which is the one of all that follows."""
+        source = self._layout(step.input)
+        self._grid = replace(self._grid, columns=self._strips.pop(0))
+        found = self._new(step.output, source.axis)
+        if source.axis == "columns":
+            return replace(Layout.of(
+                self._matrices[step.output], "columns", 1, self._grid, source.grain
+            ), slots=source.slots)  # fmt: skip
+        return replace(found, parts=source.parts, grain=source.grain)
 
     def _pooled(self, step: Pool, slots: int) -> int:
         """Slots of a pool's result: those of its operand where they are whole lines."""
@@ -218,6 +271,54 @@ class _Assigning:
                 result = self._found.layouts[moved]
         self._found.layouts[step.output] = result
         return step
+
+    def _grouped(self, op: Operation, step: Contraction) -> Contraction:
+        """Over the input's axis, with whole groups in a part; if it has none there, over the other one."""
+        source, matrix = self._layout(step.input), self._matrices[step.input]
+        taken = matrix.features // step.groups
+        made = self._matrices[step.output].features // step.groups
+        each = -(-matrix.features // source.grain)
+        if source.grain * -(-each // source.parts) % taken:
+            axis = _other(source.axis)
+            slots = self._slots(matrix, self._grid.along(axis))
+            wanted = Layout.of(matrix, axis, slots, self._grid, taken)
+            moved = self._moved(op, step.input, wanted)
+            step, source = replace(step, input=moved), wanted
+        image = self._matrices[step.output].image
+        height = 1 if image is None else image[0]
+        slots = max(n for n in range(1, source.slots + 1) if height % n == 0)
+        result = Layout(source.axis, source.parts, slots, made)
+        if step.residual is not None and self._layout(step.residual) != result:
+            if self._layout(step.residual).axis == result.axis:
+                raise PassFailed("its residual has other slots", where=f"step {step.name!r}")
+            step = replace(step, residual=self._moved(op, step.residual, result))
+        self._found.layouts[step.output] = result
+        return step
+
+    def _rearrange(self, op: Operation, step: Rearrange) -> Rearrange:
+        """Rows of values with one slot stay where they are; all else goes over the other axis."""
+        known = [name for name in step.inputs if name in self._found.layouts]
+        first = self._layout((known or step.inputs)[0])
+        features = self._matrices[step.output].features
+        stay = first.slots == 1 and all(
+            piece.features == features == self._matrices[piece.input].features
+            and self._found.layouts.get(piece.input, first).slots == 1
+            for piece in step.pieces
+        )
+        pieces: list[Piece] = []
+        for piece in step.pieces:
+            name = piece.input
+            layout = self._found.layouts.get(name)
+            if layout is None:
+                layout = self._found.layouts[name] = first if stay else self._new(name, first.axis)
+            if layout != first if stay else layout.axis != first.axis:
+                if layout.axis == first.axis:
+                    raise PassFailed("its operands lie differently", where=f"step {step.name!r}")
+                name = self._moved(op, name, first if stay else None)
+            pieces.append(replace(piece, input=name))
+        result = first if stay else self._new(step.output, _other(first.axis))
+        self._found.layouts[step.output] = result
+        return replace(step, inputs=tuple(p.input for p in pieces), pieces=tuple(pieces))
 
     def _elementwise(self, op: Operation, step: Elementwise) -> Elementwise:
         known = [name for name in step.inputs if name in self._found.layouts]

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, DictionaryAttr, IntegerAttr
 from xdsl.ir import Attribute, Operation
 
 from pyflame_rt.dialects.pfrt.base import is_constant
 from pyflame_rt.dialects.rewriting import failed
 from pyflame_rt.dialects.wse.mappable import VIEWS
-from pyflame_rt.dialects.wse.mapping import GRID, HOST, LAYOUT, STEPS, GridAttr, LayoutAttr
+from pyflame_rt.dialects.wse.mapping import (
+    GRID,
+    HOST,
+    IMAGES,
+    LAYOUT,
+    RUNS,
+    STEPS,
+    STREAMED,
+    STRIPS,
+    GridAttr,
+    LayoutAttr,
+)
 from pyflame_rt.errors import PassFailed
 from pyflame_rt.passes.wse.emitting.interface import Axis, Network
-from pyflame_rt.passes.wse.placing.layouts import Grid, Layout, Placing, network_of
+from pyflame_rt.passes.wse.placing.layouts import Form, Grid, Layout, Placing, network_of
 from pyflame_rt.passes.wse.placing.reading import Reading, read
 
 
@@ -28,6 +39,8 @@ class Placed:
     network: Network
     # What the pass says of each step, in order.
     steps: ArrayAttr[Attribute]
+    # How often the program runs.
+    runs: int = 1
 
     @property
     def program(self) -> str:
@@ -53,8 +66,12 @@ def placed(function: func.FuncOp) -> Placed:
         attribute.machine.data, attribute.width.data, attribute.height.data,
         cast(Literal["f32", "f16"], attribute.dtype.data),
     )  # fmt: skip
-    reading = read(function)
-    placing = Placing(steps=reading.steps)
+    form = _form(function)
+    reading = read(function, form.images * form.runs)
+    streamed = tuple(
+        planned.step.name for planned in reading.steps if STREAMED in planned.op.attributes
+    )
+    placing = Placing(steps=reading.steps, form=replace(form, streamed=streamed))
     seen: dict[int, int] = {}
     for argument, name in reading.inputs:
         number = seen[argument.index] = seen.get(argument.index, -1) + 1
@@ -68,7 +85,19 @@ def placed(function: func.FuncOp) -> Placed:
         layout = _layout(planned.op.attributes.get(LAYOUT), planned.op)
         placing.layouts[planned.step.name] = layout
     network = network_of(reading, placing, grid, program_of(function))
-    return Placed(function, reading, network, _steps(reading))
+    return Placed(function, reading, network, _steps(reading), form.runs)
+
+
+def _form(function: func.FuncOp) -> Form:
+    """Images, runs and strips, as the function's attributes say."""
+    counts = {"images": 1, "runs": 1}
+    for name, key in (("images", IMAGES), ("runs", RUNS)):
+        found = function.attributes.get(key)
+        if isinstance(found, IntegerAttr):
+            counts[name] = max(found.value.data, 1)
+    strips = function.attributes.get(STRIPS)
+    widths = strips.get_values() if isinstance(strips, DenseArrayBase) else ()
+    return Form(counts["images"], counts["runs"], tuple(int(width) for width in widths))
 
 
 def _layout(attribute: Attribute | None, where: Operation) -> Layout:

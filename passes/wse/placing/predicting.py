@@ -9,37 +9,42 @@ from xdsl.dialects.builtin import ModuleOp
 from pyflame_rt.dialects.wse.builder import ProgramBuilder
 from pyflame_rt.passes.wse.emitting import program as building
 from pyflame_rt.passes.wse.emitting.contraction import ContractionEmitter
-from pyflame_rt.passes.wse.emitting.fabric import declare
+from pyflame_rt.passes.wse.emitting.grouped import GroupedEmitter
 from pyflame_rt.passes.wse.emitting.interface import Network
-from pyflame_rt.passes.wse.emitting.machine import CONSTANTS
-from pyflame_rt.passes.wse.emitting.memory import allocate
+from pyflame_rt.passes.wse.emitting.step import Emitter
+from pyflame_rt.passes.wse.emitting.streaming import StreamedEmitter
+from pyflame_rt.passes.wse.emitting.strips import Strip, edge_of, strips_of
 
 
 def predict(network: Network) -> Mapping[str, float]:
     """Predicted cycles by step. Raises PassFailed for what does not fit together or in a PE's memory."""
-    steps = building.emitters(network)
-    buffers = building.buffers_of(network, steps)
-    allocate(buffers.values(), f"network {network.name!r}")
-    machine = CONSTANTS[network.machine]
-    return {step.name: step.predicted(machine) for step in steps}
+    return building.predict(network, _built(network))
+
+
+def _built(network: Network) -> list[tuple[Strip, list[Emitter]]]:
+    return [(strip, building.emitters(strip)) for strip in strips_of(network)]
 
 
 def choices(network: Network) -> Mapping[str, Mapping[str, str | int]]:
     """What the emitters of contractions chose: the form of the product, the reduction, blocks of rows."""
-    return {
-        step.name: {
+    found: dict[str, Mapping[str, str | int]] = {}
+    for step in (step for _, steps in _built(network) for step in steps):
+        if not isinstance(step, ContractionEmitter):
+            continue
+        chosen: dict[str, str | int] = {
             "form": step.product.form,
-            "reduce": "ring" if step.reduction.ring else "chain",
+            "reduce": "none" if isinstance(step, GroupedEmitter) else step.reduction.way,
             "blocks": -(-step.source.value.slots // step.slots_at_a_time),
         }
-        for step in building.emitters(network)
-        if isinstance(step, ContractionEmitter)
-    }
+        if isinstance(step, StreamedEmitter):
+            chosen |= {"weights": "streamed", "rounds": step.rounds}
+        found[step.name] = chosen
+    return found
 
 
 def fabric(network: Network) -> ModuleOp:
     """A program with the colours and routes of all steps, and nothing else."""
-    program = ProgramBuilder(network.name, network.columns, network.rows)
-    used = building.lines_used(building.emitters(network))
-    declare(program, used)
+    width = network.columns + edge_of(network)
+    program = ProgramBuilder(network.name, width, network.rows)
+    building.declare_routes(program, _built(network))
     return ModuleOp([program.op])

@@ -20,6 +20,7 @@ from pyflame_rt.dialects.pfrt.constraints import ints
 from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.normalization import BatchNormalizationOp, LayerNormalizationOp
+from pyflame_rt.dialects.pfrt.pieces import ConcatOp, SliceOp
 from pyflame_rt.dialects.pfrt.pooling import AveragePoolOp, MaxPoolOp
 from pyflame_rt.dialects.pfrt.types import shape_of
 from pyflame_rt.dialects.rewriting import failed
@@ -33,7 +34,9 @@ from pyflame_rt.dialects.wse.mappable import (
     matrix_of,
     obstacle,
 )
-from pyflame_rt.dialects.wse.mapping import MOVE
+from pyflame_rt.dialects.wse.mapping import MOVE, TRANSFER
+from pyflame_rt.dialects.wse.masks import mask_of
+from pyflame_rt.dialects.wse.pieces import blocks_of
 from pyflame_rt.passes.wse.emitting.interface import (
     Activation,
     Attention,
@@ -42,9 +45,12 @@ from pyflame_rt.passes.wse.emitting.interface import (
     Function,
     LayerNorm,
     Move,
+    Piece,
     Pool,
+    Rearrange,
     Softmax,
     Step,
+    Transfer,
     Window,
 )
 
@@ -64,10 +70,10 @@ class Matrix:
     shape: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, value: SSAValue) -> Matrix:
-        """The matrix of a tensor."""
+    def of(cls, value: SSAValue, images: int = 1) -> Matrix:
+        """The matrix of a tensor, or of one of its `images`."""
         shape = shape_of(value) or ()
-        return cls(*matrix_of(shape), shape)
+        return cls(*matrix_of(shape, images), (1, *shape[1:]) if images > 1 else shape)
 
     def elements(self) -> npt.NDArray[np.int64]:
         """For each element of the matrix, feature by feature, its place in the tensor."""
@@ -96,19 +102,41 @@ class Reading:
     tensors: dict[str, Array] = field(default_factory=dict[str, Array])
     # Values of the function that were looked at, by what they are on the wafer.
     names: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
+    # Images that all of it is about; the matrices are those of one.
+    images: int = 1
 
 
-def read(function: func.FuncOp) -> Reading:
-    """The steps of a function; raises PassFailed, naming the op, for what cannot be mapped."""
-    reader = _Reader()
+def images_of(function: func.FuncOp, *, rows: bool = False) -> int:
+    """How many images a function is about: the first dimension of all values that it works on.
+
+    With `rows` the rows of a batch are images too. Raises PassFailed when only some values have several.
+    """
+    ops = [op for op in function.body.block.ops if not is_constant(type(op))]
+    ops = [op for op in ops if op.name not in VIEWS and not isinstance(op, func.ReturnOp)]
+    values = (v for op in ops for v in (*op.operands, *op.results) if constant_of(v) is None)
+    shapes = [shape_of(value) or () for value in values]
+    first = {shape[0] if len(shape) > 1 else 1 for shape in shapes}
+    if all(len(shape) != 4 or shape[0] == 1 for shape in shapes):
+        return max(first, default=1) if rows and len(first) == 1 else 1
+    if len(first) > 1:
+        raise failed(function, f"is about {max(first)} images, but not all of its values are")
+    return max(first)
+
+
+def read(function: func.FuncOp, images: int = 0) -> Reading:
+    """The steps of a function; raises PassFailed, naming the op, for what cannot be mapped.
+
+    `images` is how many it is about, if more than its values say.
+    """
+    reader = _Reader(images or images_of(function))
     for op in function.body.block.ops:
         reader.take(op)
     return reader.reading
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self.reading = Reading()
+    def __init__(self, images: int) -> None:
+        self.reading = Reading(images=images)
         self._names: dict[SSAValue, str] = {}
         self._arguments: dict[tuple[BlockArgument, int, int], str] = {}
         self._taken: set[str] = set()
@@ -124,6 +152,11 @@ class _Reader:
         if MOVE in op.attributes:
             label = self.label(op)
             self.add(op, Move(label, self.value(op.operands[0]), self.result(op, label)))
+            return
+        if TRANSFER in op.attributes:
+            source = self.value(op.operands[0])
+            label = self.fresh(f"{source}_onward")
+            self.add(op, Transfer(label, source, self.result(op, label)))
             return
         if (why := obstacle(op)) is not None:
             raise failed(op, f"cannot be mapped: {why}")
@@ -160,12 +193,12 @@ class _Reader:
     def _root(self, value: SSAValue) -> str:
         seen = value
         while isinstance(seen.owner, Operation) and (
-            seen.owner.name in VIEWS and MOVE not in seen.owner.attributes
+            seen.owner.name in VIEWS and not {MOVE, TRANSFER} & seen.owner.attributes.keys()
         ):
             seen = seen.owner.operands[0]
         if not isinstance(seen, BlockArgument):
             return self._names[seen]
-        matrix = Matrix.of(value)
+        matrix = Matrix.of(value, self.reading.images)
         key = seen, matrix.features, matrix.rows
         if key not in self._arguments:
             name = self.fresh(seen.name_hint or f"input{seen.index}")
@@ -177,7 +210,7 @@ class _Reader:
     def result(self, op: Operation, name: str) -> str:
         """Give the result of an op its name on the wafer."""
         self._names[op.results[0]] = name
-        self.reading.matrices[name] = Matrix.of(op.results[0])
+        self.reading.matrices[name] = Matrix.of(op.results[0], self.reading.images)
         return name
 
     def tensor(self, name: str, array: Array) -> str:
@@ -193,7 +226,7 @@ class _Reader:
 
     def contraction(
         self, op: Operation, source: SSAValue, weight: Array, bias: Array | None,
-        residual: SSAValue | None, window: Window | None = None,
+        residual: SSAValue | None, window: Window | None = None, groups: int = 1,
     ) -> None:  # fmt: skip
         """A product, bias, residual, and the activation, if a reduction can apply it."""
         label = self.label(op)
@@ -201,7 +234,8 @@ class _Reader:
         matrix = self.reading.matrices[name]
         flat = (
             window is None
-            and (matrix.features, matrix.rows) != matrix_of(shape_of(source) or ())[:2]
+            and (matrix.features, matrix.rows)
+            != matrix_of(shape_of(source) or (), self.reading.images)[:2]
         )
         activation, limits, rest = _activation(activation_of(op))
         self.add(
@@ -211,7 +245,7 @@ class _Reader:
                 self.tensor(f"{label}_weight", weight),
                 None if bias is None else self.tensor(f"{label}_bias", bias),
                 None if residual is None else self.value(residual),
-                activation, limits, window, flat,
+                activation, limits, window, flat, groups,
             ),
         )  # fmt: skip
         self._then(op, rest)
@@ -296,7 +330,8 @@ def _conv(reader: _Reader, op: Operation) -> None:
     weight = _known(op.w)
     kernel = weight.shape[2], weight.shape[3]
     bias = None if op.bias is None else _known(op.bias)
-    reader.contraction(op, op.x, weight, bias, op.residual, _window(op, kernel))
+    groups = op.group.value.data
+    reader.contraction(op, op.x, weight, bias, op.residual, _window(op, kernel), groups)
 
 
 def _window(op: ConvOp | MaxPoolOp | AveragePoolOp, kernel: tuple[int, ...]) -> Window:
@@ -376,12 +411,29 @@ def _layer_normalization(reader: _Reader, op: Operation) -> None:
 def _attention(reader: _Reader, op: Operation) -> None:
     assert isinstance(op, AttentionOp)
     label = reader.label(op)
-    query, key, value = (reader.value(operand) for operand in op.operands)
+    query, key, value = (reader.value(operand) for operand in (op.q, op.k, op.v))
     heads = op.q_num_heads.value.data
     size = reader.reading.matrices[query].features // heads
     scale = float(size) ** -0.5 if op.scale is None else float(op.scale.value.data)
     result = reader.result(op, label)
-    reader.add(op, Attention(label, query, key, value, result, heads, scale))
+    mask = mask_of(op)
+    assert not isinstance(mask, str)
+    held = None if mask is None else reader.tensor(f"{label}_mask", mask)
+    count = 1 if mask is None else len(mask)
+    reader.add(op, Attention(label, query, key, value, result, heads, scale, held, count))
+
+
+def _pieces(reader: _Reader, op: Operation) -> None:
+    assert isinstance(op, ConcatOp | SliceOp)
+    blocks = blocks_of(op, matrix_of)
+    assert not isinstance(blocks, str)
+    label = reader.label(op)
+    pieces = tuple(
+        Piece(reader.value(block.operand), *block.size, block.source, block.target)
+        for block in blocks
+    )
+    inputs = tuple(piece.input for piece in pieces)
+    reader.add(op, Rearrange(label, inputs, reader.result(op, label), pieces))
 
 
 _RULES: Mapping[str, Callable[[_Reader, Operation], None]] = {
@@ -397,6 +449,8 @@ _RULES: Mapping[str, Callable[[_Reader, Operation], None]] = {
     "pfrt.log_softmax": _softmax,
     "pfrt.layer_normalization": _layer_normalization,
     "pfrt.attention": _attention,
+    "pfrt.concat": _pieces,
+    "pfrt.slice": _pieces,
     **dict.fromkeys(UNARY, _unary),
     **dict.fromkeys(BINARY, _binary),
 }

@@ -33,8 +33,8 @@ def bound_of(network: Network, step: Step) -> Bound | None:
     taps = step.window.kernel[0] * step.window.kernel[1]
     pairs = valid_taps(step.window, source.image)
     return bound(
-        result.rows, result.features, source.features * taps, *grid,
-        products=pairs * source.features * result.features,
+        result.rows, result.features, source.features * taps // step.groups, *grid,
+        products=pairs * source.features * result.features // step.groups,
         elements=source.features * source.rows,
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ def step_attributes(
     for step in network.steps:
         entries: dict[str, Attribute] = {
             "name": StringAttr(step.name),
-            "kind": StringAttr(kind_of(step)),
+            "kind": StringAttr("streamed " * (step.name in network.streamed) + kind_of(step)),
             "predicted": FloatAttr(round(predicted[step.name], 1), f64),
         }
         if (least := bound_of(network, step)) is not None:

@@ -97,7 +97,7 @@ def test_no_report_of_other_sessions():
     [
         ({"grid": "0x4"}, 'its grid is no "0x4"; a grid is COLUMNSxROWS'),
         ({"dtype": "bf16"}, 'does not compute in "bf16"'),
-        ({"schedule": "pipeline"}, 'has no schedule "pipeline"'),
+        ({"schedule": "spiral"}, 'has no schedule "spiral"; there are layer, pipeline'),
         ({"speed": "11"}, 'has no option "speed"'),
         ({"machine": "wse9"}, "wse9"),
         ({"set_const": "hop"}, "hop"),
@@ -109,12 +109,3 @@ def test_options_that_make_no_sense(options: dict[str, str], why: str):
         get_backend("wse2", options)
     assert why in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_model_that_no_element_has_room_for(images: Any):
-    """The error says what is too large, and what helps."""
-    session = rt.InferenceSession(
-        DIGITS / "mlp.onnx", device="wse2", provider_options=[{"grid": "1x1"}]
-    )
-    with pytest.raises(rt.PyFlameRTError, match=r"(?s)bytes of a PE's 44976 .*use more PEs"):
-        session.run(None, {"images": images[:1]})

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from wse_onnx import lstm_cell, transformer
 
 from pyflame_rt import compiler, model_runs, pipelines
 from pyflame_rt.backends.wse.backend import WseBackend
@@ -91,73 +90,10 @@ def test_models_of_others(model: str, grid: str, dtype: str):
     check(SHARED / model, _image(1, 1, size, size), grid=grid, dtype=dtype)
 
 
-def _saved(path: Path, nodes: list[Any], inputs: dict[str, list[int]], outputs: list[str]) -> Path:
-    """An ONNX model of nodes, with the weights that they name w*, b*, s*, by shape in the name."""
-    generator = np.random.default_rng(3)
-    weights: dict[str, Array] = {}
-    for node in nodes:
-        for name in node.input:
-            if name.startswith("%"):
-                shape = [int(size) for size in name.rpartition(":")[2].split("x")]
-                weights[name] = generator.normal(0, 0.2, shape).astype(np.float32)
-    constants = {"#heads": [1, 32, 4, 16], "#rows": [1, 32, 64], "#half": 16**-0.5}
-    tensors = [numpy_helper.from_array(array, name) for name, array in weights.items()]
-    for name, value in constants.items():
-        dtype = np.float32 if isinstance(value, float) else np.int64
-        tensors.append(numpy_helper.from_array(np.array(value, dtype), name))
-    float32 = onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        nodes, "network",
-        [helper.make_tensor_value_info(name, float32, shape) for name, shape in inputs.items()],
-        [helper.make_tensor_value_info(name, float32, None) for name in outputs],
-        tensors,
-    )  # fmt: skip
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), path)
-    return path
-
-
-def _block(number: int, x: str, y: str) -> list[Any]:
-    """A transformer block of 4 heads: d = 64."""
-    made = helper.make_node
-
-    def name(text: str) -> str:
-        return f"{text}{number}"
-
-    def linear(source: str, result: str, size: str) -> list[Any]:
-        product, bias = name(f"{result}_product"), f"%{name(result)}_b:{size.split('x')[1]}"
-        return [
-            made("MatMul", [source, f"%{name(result)}_w:{size}"], [product]),
-            made("Add", [product, bias], [name(result)]),
-        ]
-
-    nodes = [made("LayerNormalization", [x, f"%{number}s:64", f"%{number}t:64"], [name("n")])]
-    for role, perm in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])):
-        nodes += linear(name("n"), role, "64x64")
-        nodes.append(made("Reshape", [name(role), "#heads"], [name(f"{role}_heads")]))
-        nodes.append(made("Transpose", [name(f"{role}_heads")], [name(f"{role}_t")], perm=perm))
-    nodes += [
-        made("MatMul", [name("q_t"), name("k_t")], [name("scores")]),
-        made("Mul", [name("scores"), "#half"], [name("scaled")]),
-        made("Softmax", [name("scaled")], [name("shares")]),
-        made("MatMul", [name("shares"), name("v_t")], [name("mixed")]),
-        made("Transpose", [name("mixed")], [name("mixed_t")], perm=[0, 2, 1, 3]),
-        made("Reshape", [name("mixed_t"), "#rows"], [name("joined")]),
-        *linear(name("joined"), "o", "64x64"),
-        made("Add", [x, name("o")], [name("middle")]),
-        made("LayerNormalization", [name("middle"), f"%{number}u:64", f"%{number}v:64"], [name("m")]),
-        *linear(name("m"), "up", "64x128"),
-        made("Gelu", [name("up")], [name("gelu")]),
-        *linear(name("gelu"), "down", "128x64"),
-        made("Add", [name("middle"), name("down")], [y]),
-    ]  # fmt: skip
-    return nodes
-
-
 @pytest.mark.parametrize(("grid", "dtype"), [("4x4", "f32"), ("8x8", "f16"), ("8x4", "f32")])
 def test_transformer_blocks(grid: str, dtype: str, tmp_path: Path):
     """Attention of whole heads, layer normalization, gelu, residuals that lie as they are needed."""
-    nodes = [*_block(1, "x", "half"), *_block(2, "half", "y")]
-    path = _saved(tmp_path / "block.onnx", nodes, {"x": [1, 32, 64]}, ["y"])
+    path = transformer(tmp_path / "block.onnx")
     x = np.random.default_rng(5).normal(size=(1, 32, 64)).astype(np.float32)
     check(path, x, grid=grid, dtype=dtype)
 
@@ -165,21 +101,7 @@ def test_transformer_blocks(grid: str, dtype: str, tmp_path: Path):
 @pytest.mark.parametrize(("grid", "dtype"), [("4x4", "f32"), ("8x8", "f16"), ("2x3", "f32")])
 def test_lstm_cell(grid: str, dtype: str, tmp_path: Path):
     """Gates that are split are products of their own, added to products of the old state."""
-    made = helper.make_node
-    nodes = [
-        made("Gemm", ["x", "%w:128x32", "%b:128"], ["of x"], transB=1),
-        made("Gemm", ["x", "%v:128x32", "%c:128"], ["of h"], transB=1),
-        made("Add", ["of x", "of h"], ["gates"]),
-        made("Split", ["gates"], ["i", "f", "g", "o"], axis=1, num_outputs=4),
-        *(made("Sigmoid", [gate], [f"s{gate}"]) for gate in "ifo"),
-        made("Tanh", ["g"], ["tg"]),
-        made("Mul", ["sf", "x"], ["kept"]),
-        made("Mul", ["si", "tg"], ["new"]),
-        made("Add", ["kept", "new"], ["c"]),
-        made("Tanh", ["c"], ["tc"]),
-        made("Mul", ["so", "tc"], ["h"]),
-    ]
-    path = _saved(tmp_path / "cell.onnx", nodes, {"x": [1, 32]}, ["h", "c"])
+    path = lstm_cell(tmp_path / "cell.onnx")
     x = np.random.default_rng(5).normal(size=(1, 32)).astype(np.float32)
     check(path, x, grid=grid, dtype=dtype)
 

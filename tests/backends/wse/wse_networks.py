@@ -15,6 +15,7 @@ from pyflame_rt.passes.wse.emitting.interface import (
     Contraction,
     Emitted,
     Network,
+    Placement,
     Step,
     Value,
     Window,
@@ -46,14 +47,28 @@ def run(network: Network, tensors: dict[str, Array], *, jit: bool | None = False
     dtype = np.float16 if network.dtype == "f16" else np.float32
     known = {**tensors, **emitted.constants}
     for place in (*emitted.inputs, *emitted.tensors):
-        runtime.write(place.buffer, place.scatter(known[place.tensor].astype(dtype)))
+        at = _rectangle(runtime, place.buffer)
+        runtime.write(place.buffer, place.scatter(known[place.tensor].astype(dtype))[at])
+    for stream in emitted.streams:
+        flat = np.append(known[stream.tensor].astype(dtype).reshape(-1), dtype(0))
+        for number, indices in enumerate(stream.indices, 1):
+            runtime.feed(stream.buffer, flat[indices], stream.function, stream.counter, number)
     assert runtime.run()
     outputs: dict[str, Array] = {}
     for place in emitted.outputs:
         value = network.value(place.tensor)
-        flat = place.gather(runtime.read(place.buffer), value.features * value.rows)
-        outputs[place.tensor] = flat.reshape(value.features, value.rows)
+        shape = (network.images,) * (network.images > 1) + (value.features, value.rows)
+        part = Placement(
+            place.tensor, place.buffer, place.indices[_rectangle(runtime, place.buffer)]
+        )
+        flat = part.gather(runtime.read(place.buffer), int(np.prod(shape)))
+        outputs[place.tensor] = flat.reshape(shape)
     return Ran(outputs, runtime.cycle, emitted)
+
+
+def _rectangle(runtime: Runtime, buffer: str) -> tuple[slice, slice]:
+    x, y, width, height = runtime.rectangle(buffer)
+    return slice(y, y + height), slice(x, x + width)
 
 
 def expect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,7 +10,11 @@ from wse_networks import convolutions, dense, run
 
 from pyflame_rt.errors import PassFailed
 from pyflame_rt.passes.wse.emitting import program
+from pyflame_rt.passes.wse.emitting.fabric import group_size
 from pyflame_rt.passes.wse.emitting.interface import Contraction, Network, Value, Window
+from pyflame_rt.passes.wse.emitting.machine import CONSTANTS, Constants
+from pyflame_rt.passes.wse.emitting.reduction import Reduction
+from pyflame_rt.passes.wse.emitting.tree import TreePlace, fits, tree_in, tree_out
 
 _3X3 = Window((3, 3), (1, 1), (1, 1, 1, 1))
 
@@ -152,3 +157,53 @@ def test_quality_of_a_convolution() -> None:
     """64 to 64 channels, 3 x 3, on 32 x 32 pixels: valid taps alone count."""
     ran = convolutions((16, 16), (32, 32), [64, 64], [_3X3], [16, 16], bias=False, jit=None)
     assert ran.cycles <= 1.5 * 94 * 94 * 64 * 64 / 256
+
+
+@pytest.mark.parametrize("way", ["chain", "groups", "tree"])
+@pytest.mark.parametrize(
+    ("grid", "machine"), [((4, 4), "wse2"), ((16, 2), "wse3"), ((2, 8), "wse2")]
+)
+def test_ways_of_a_reduction(
+    way: str, grid: tuple[int, int], machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each gives the sums, layer after layer on the same lines, and takes about what is predicted."""
+
+    def chosen(self: Reduction, machine: Constants, lanes: int, *, trees: bool) -> Reduction:
+        tree = way == "tree" and fits(self.length) and self.parts == self.length
+        grouped = way == "groups" and self.parts > group_size(self.length)
+        return replace(self, tree=tree, group=group_size(self.length) if grouped else 0)
+
+    monkeypatch.setattr(Reduction, "fastest", chosen)
+    ran = dense(grid, (16, 8, 16, 8, 16), machine=machine)
+    assert ran.cycles == pytest.approx(ran.predicted, rel=0.15)
+    colors = str(ran.emitted.module)
+    assert ("_tree_even" in colors) == (way == "tree")
+    assert ("_leaders_" in colors) == (way == "groups")
+
+
+def test_the_way_of_a_reduction_is_chosen_by_cost() -> None:
+    """Few words along a tree, many along a chain; a line without all its places has no tree."""
+    few = Reduction("row", "x", 16, 16, 1, (2,), (1,), 0, 0, "s", "r", 1)
+    machine = CONSTANTS["wse2"]
+
+    def way(reduction: Reduction, *, trees: bool = True) -> str:
+        return reduction.fastest(machine, 2, trees=trees).way
+
+    assert way(few) == "tree"
+    assert way(few, trees=False) == "groups"
+    assert way(replace(few, parts=15)) == "groups"
+    assert way(replace(few, sizes=(200,))) == "chain"
+    assert way(replace(few, slots=2)) == "ring"
+
+
+def test_places_of_a_tree() -> None:
+    """Every place sends once, to one that takes it; routers pass on no word before their place has sent."""
+    for length in (4, 8, 16, 32):
+        places = [TreePlace(number, length) for number in range(length)]
+        for place in places:
+            senders = [other for other in places[1:] if other.target == place.place]
+            assert len(senders) == place.received
+            colors = {tree_out("row", sender.place, length) for sender in senders}
+            assert colors <= {tree_in("row", place.place, length)}
+            assert sum(sender.is_last for sender in senders) == bool(senders and place.place)
+        assert sum(place.puts_back for place in places) == 2

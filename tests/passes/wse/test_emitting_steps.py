@@ -16,12 +16,14 @@ from pyflame_rt.kernels import table
 from pyflame_rt.passes.wse.emitting.functions import FUNCTIONS
 from pyflame_rt.passes.wse.emitting.interface import (
     Attention,
+    Contraction,
     Elementwise,
     LayerNorm,
-    LstmGates,
     Move,
     Network,
+    Piece,
     Pool,
+    Rearrange,
     Softmax,
     Value,
     Window,
@@ -206,16 +208,124 @@ def test_attention(grid: tuple[int, int], parts: int, slots: int, axis: Any) -> 
     _near(one_step(step, layouts, meaning, grid=grid, inputs=inputs), 0.2)
 
 
-def test_lstm_gates() -> None:
-    units, rows = 6, 2
-    gates = Value("gates", 4 * units, rows, "rows", 2, 1, grain=4)
-    cell = Value("cell", units, rows, "rows", 2)
-    layouts = {v.name: v for v in (gates, cell, replace(cell, name="new"), replace(cell, name="y"))}
+@pytest.mark.parametrize("mask_heads", [1, 2])
+def test_attention_with_a_mask(mask_heads: int) -> None:
+    """Numbers that are added to the scores, for each head or for all."""
+    heads, size, rows = 2, 4, 6
+    x = Value("query", heads * size, rows, "columns", 2, 3, grain=size)
+    layouts = {name: replace(x, name=name) for name in ("query", "key", "value", "y")}
+    rng = np.random.default_rng(2)
+    mask = rng.normal(size=(mask_heads, rows, rows)).astype(np.float32)
+    mask[:, np.triu_indices(rows, 1)[0], np.triu_indices(rows, 1)[1]] = -1e30
 
-    def meaning(gates: Array, cell: Array) -> Array:
-        i, o, f, c = (gates.reshape(units, 4, rows)[:, gate] for gate in range(4))
-        i, o, f = (1 / (1 + np.exp(-gate)) for gate in (i, o, f))
-        return o * np.tanh(f * cell + i * np.tanh(c))
+    def meaning(query: Array, key: Array, value: Array) -> Array:
+        q, k, v = (a.reshape(heads, size, rows) for a in (query, key, value))
+        scores = np.exp(np.einsum("hdm,hdj->hmj", q, k) / 2 + mask)
+        weights = scores / scores.sum(-1, keepdims=True)
+        return np.einsum("hmj,hdj->hdm", weights, v).reshape(-1, rows)
 
-    step = LstmGates("l", "gates", "cell", "new", "y")
-    _near(one_step(step, layouts, meaning, grid=(2, 2), inputs=("gates", "cell")))
+    step = Attention("a", "query", "key", "value", "y", heads, 0.5, "mask", mask_heads)
+    inputs = ("query", "key", "value")
+    _near(one_step(step, layouts, meaning, grid=(2, 3), inputs=inputs, mask=mask), 0.2)
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "groups", "window"),
+    [
+        (6, 6, 6, Window((3, 3), (1, 1), (1, 1, 1, 1))),
+        (6, 12, 6, Window((3, 3), (2, 2), (1, 1, 1, 1))),
+        (8, 12, 4, Window((3, 2), (1, 1), (1, 0, 1, 1))),
+        (4, 4, 2, Window((1, 1))),
+    ],
+)
+@pytest.mark.parametrize("slots", [(1, 1), (4, 4), (4, 2)])
+def test_convolutions_in_groups(
+    channels: int, outputs: int, groups: int, window: Window, slots: tuple[int, int]
+) -> None:
+    """Depthwise, with several outputs of an input, and groups of several; the groups stay where they are."""
+    image = (8, 8)
+    out = window.output(image)
+    parts = 2
+    layouts = {
+        "x": Value("x", channels, 64, "columns", parts, slots[0], image, channels // groups),
+        "y": Value(
+            "y", outputs, out[0] * out[1], "columns", parts, slots[1], out, outputs // groups
+        ),
+    }
+    rng = np.random.default_rng(6)
+    shape = outputs, channels // groups, *window.kernel
+    weight = rng.normal(size=shape).astype(np.float32)
+    bias = rng.normal(size=outputs).astype(np.float32)
+
+    def meaning(x: Array) -> Array:
+        found = table()["conv"](
+            x.reshape(1, channels, *image), weight.astype(np.float64), bias.astype(np.float64),
+            strides=window.strides, pads=window.pads, group=groups,
+        )  # fmt: skip
+        return np.maximum(found, 0).reshape(outputs, -1)
+
+    step = Contraction("c", "x", "y", "w", "b", activation="relu", window=window, groups=groups)
+    _near(one_step(step, layouts, meaning, grid=(3, 4), w=weight, b=bias), 0.25)
+
+
+def test_groups_that_are_split_are_refused() -> None:
+    image = (4, 4)
+    layouts = {
+        "x": Value("x", 4, 16, "columns", 4, 1, image), "y": Value("y", 4, 16, "columns", 4, 1, image),
+    }  # fmt: skip
+    step = Contraction("c", "x", "y", "w", window=Window((1, 1)), groups=2)
+    with pytest.raises(PassFailed, match="a part has no whole groups"):
+        one_step(step, layouts, lambda x: x, grid=(4, 1), w=np.ones((4, 2, 1, 1), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (Value("x", 10, 6, "columns", 4, 2), Value("y", 20, 6, "rows", 3, 3)),
+        (Value("x", 10, 1, "rows", 3), Value("y", 20, 1, "columns", 4)),
+    ],
+)
+def test_features_one_after_another(x: Value, y: Value) -> None:
+    """Two values, of which the second is in front: across the fabric."""
+    pieces = (
+        Piece("x", 10, x.rows, target=(10, 0)), Piece("z", 10, x.rows),
+    )  # fmt: skip
+    layouts = {"x": x, "z": replace(x, name="z"), "y": y}
+    step = Rearrange("r", ("x", "z"), "y", pieces)
+    ran = one_step(
+        step, layouts, lambda x, z: np.concatenate([z, x]), grid=(4, 3), inputs=("x", "z")
+    )
+    _near(ran, 0.3)
+
+
+@pytest.mark.parametrize("axis", ["columns", "rows"])
+def test_a_part_of_a_value(axis: Any) -> None:
+    """Some features and rows of a value, over the other axis."""
+    layouts = {
+        "x": Value("x", 10, 8, "columns", 4, 2),
+        "y": Value("y", 5, 3, "rows", 2, 3),
+    }
+    if axis == "rows":
+        layouts = {"x": Value("x", 10, 8, "rows", 3, 4), "y": Value("y", 5, 3, "columns", 3, 1)}
+    step = Rearrange("r", ("x",), "y", (Piece("x", 5, 3, (3, 4)),))
+    _near(one_step(step, layouts, lambda x: x[3:8, 4:7], grid=(4, 3)), 0.3)
+
+
+def test_rows_of_one_slot_stay() -> None:
+    """Rows of values one after another, where every PE has its features: no words travel."""
+    x = Value("x", 10, 2, "columns", 4)
+    layouts = {"x": x, "z": replace(x, name="z", rows=3), "y": replace(x, name="y", rows=5)}
+    pieces = Piece("x", 10, 2), Piece("z", 10, 3, target=(0, 2))
+    step = Rearrange("r", ("x", "z"), "y", pieces)
+    ran = one_step(
+        step, layouts, lambda x, z: np.concatenate([x, z], 1), grid=(4, 3), inputs=("x", "z")
+    )
+    _near(ran)
+    assert "wse.color" not in str(ran.emitted.module)
+
+
+def test_values_that_cannot_be_rearranged_are_refused() -> None:
+    x = Value("x", 10, 2, "columns", 4)
+    step = Rearrange("r", ("x",), "y", (Piece("x", 5, 2),))
+    with pytest.raises(PassFailed, match="are not split over one axis and the other"):
+        one_step(step, {"x": x, "y": replace(x, name="y", features=5)}, lambda x: x, grid=(4, 3))
