@@ -214,7 +214,7 @@ def compile_module(
     if target.device_type != "wse" and any(op.name == "wse.program" for op in module.ops):
         raise BackendError("the module is lowered for a wafer", hint="run it on one: wse2, wse3")
     if target.is_partial and not is_done and not linking.is_split(module):
-        text = join(text, target.preparation, _outlining(backend))
+        text = join(text, target.preparing(), _outlining(backend))
     inputs, outputs = signature(module, function)
     lowered = module.clone()
     pipelines.run(ctx, lowered, pipelines.parse(text), verify_each=verify_each)

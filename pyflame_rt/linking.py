@@ -49,7 +49,9 @@ def link(
         name = part.sym_name.data
         if name == function:
             raise BackendError(f"function @{name} is a part, which others call")
-        target = (backends or {}).get(tag.data) or get_backend(tag.data)
+        # A device is tagged as its backend and number.
+        backend = tag.data.partition(":")[0]
+        target = (backends or {}).get(backend) or get_backend(backend)
         parts[name] = _compiled(part, target, ctx, level, verify_each)
         part.regions[0].detach_block(part.body.blocks[0])
     host = get_backend(HOST).with_threads(threads)

@@ -114,6 +114,16 @@ class PfrtOptMain(xDSLOptMain):
             help="write the input with its weights and the pipeline, before running it",
         )
         arg_parser.add_argument(
+            "--partition",
+            metavar="PLAN.json",
+            help="spread the model over devices as a plan says, before the pipeline runs",
+        )
+        arg_parser.add_argument(
+            "--ranges",
+            metavar="FILE.json",
+            help="record the ranges that `pfrt-run --calibrate` wrote, before pfrt-quantize runs",
+        )
+        arg_parser.add_argument(
             "--run-reproducer",
             action="store_true",
             help="run the pipeline that the input's first line holds",
@@ -131,7 +141,13 @@ class PfrtOptMain(xDSLOptMain):
             args.output_file = None
         if args.reproducer and not module_files.is_for_text(args.reproducer):
             raise UsageError("not a name for text", where=args.reproducer, hint=_WRITE_IR)
+        if args.partition:
+            from pyflame_rt.partition.replay import pipeline_of
+
+            args.passes = ",".join(filter(None, (pipeline_of(args.partition), args.passes)))
         self.passes = pipelines.parse(args.passes, self.available_passes)
+        if args.ranges:
+            self.passes = _with_ranges(self.passes, args.ranges)
         self.target = self._make_target()
         self._check_output()
 
@@ -362,6 +378,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         print("Failure, can't shrink")
         return FAILURE
     return 0
+
+
+def _with_ranges(passes: tuple[ModulePass, ...], path: str) -> tuple[ModulePass, ...]:
+    """Passes with the one that records ranges before the one that asks for them, else as the first."""
+    from pyflame_rt.passes.quantization.pfrt_record_ranges import PfrtRecordRangesPass
+
+    names = [instance.name for instance in passes]
+    index = names.index("pfrt-quantize") if "pfrt-quantize" in names else 0
+    return (*passes[:index], PfrtRecordRangesPass(path), *passes[index:])
 
 
 class _Timer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence, Sized
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -32,7 +33,7 @@ from pyflame_rt.backends.registry import BackendRegistry, get_backend
 from pyflame_rt.backends.wse.sim.faults import SimulationError
 from pyflame_rt.bisection import bisect
 from pyflame_rt.comparison import Difference, Tolerance, compare_all, worst
-from pyflame_rt.compiler import Program, TensorSpec
+from pyflame_rt.compiler import CompiledModel, Program, TensorSpec
 from pyflame_rt.errors import (
     BackendError,
     InputError,
@@ -41,9 +42,10 @@ from pyflame_rt.errors import (
     PyFlameRTError,
 )
 from pyflame_rt.failures import Check
+from pyflame_rt.partition.transports import TRANSPORTS
 from pyflame_rt.reduction import reduce
 from pyflame_rt.system import inspect_system
-from pyflame_rt.tools import onnxruntime_values, wse_model, wse_run
+from pyflame_rt.tools import calibration, onnxruntime_values, partitioned_run, wse_model, wse_run
 from pyflame_rt.tools.command import (
     FAILURE,
     PLUGIN_HELP,
@@ -104,7 +106,15 @@ class Options:
     report: tuple[str, ...]
     grid: str | None
     dtype: str | None
+    schedule: str | None
     explain: bool
+    sparsity: bool
+    before: str | None
+    partition: str | None
+    transport: str | None
+    micro_batches: int | None
+    calibrate: str | None
+    calibration_method: str | None
 
     @property
     def tolerance(self) -> Tolerance:
@@ -174,7 +184,7 @@ def _known(context: click.Context, parameter: click.Parameter, backend: str) -> 
 @click.option("--random-seed", type=click.IntRange(0), default=0, metavar="N",
               help="Random arrays for inputs that are not given; the default without any.")  # fmt: skip
 @click.option("--dim", metavar="NAME=N", multiple=True, help="Size of a symbolic dimension.")
-@click.option("--output", metavar="FILE.npz|DIR", help="Where outputs go.")
+@click.option("-o", "--output", metavar="FILE.npz|DIR", help="Where outputs go.")
 @click.option("--expect", metavar="FILE.npz|DIR", help="Outputs to compare with.")
 @click.option("--rtol", type=click.FloatRange(0), default=Tolerance.rtol, show_default=True)
 @click.option("--atol", type=click.FloatRange(0), default=Tolerance.atol, show_default=True)
@@ -188,6 +198,9 @@ def _known(context: click.Context, parameter: click.Parameter, backend: str) -> 
 @click.option(
     "--inspect", is_flag=True, help="Describe the model, without one the system; run nothing."
 )
+@click.option("--sparsity", is_flag=True, help="... zeros and patterns of each layer's weights.")
+@click.option("--before", metavar="FILE",
+              help="... and beside the model before it was pruned: sizes and measured latency.")  # fmt: skip
 @click.option("--tune", is_flag=True,
               help="Measure which algorithm of each op is fastest here; kept in a file.")  # fmt: skip
 @click.option("--bench", type=click.IntRange(1), is_flag=False, flag_value=_BENCH_RUNS,
@@ -206,6 +219,9 @@ def _known(context: click.Context, parameter: click.Parameter, backend: str) -> 
               help="Run on a simulated wafer, also a wse program.")  # fmt: skip
 @click.option("--grid", metavar="COLUMNSxROWS", help="... of so many elements: 8x8.")
 @click.option("--dtype", type=click.Choice(["f32", "f16"]), help="... what it computes in.")
+@click.option(
+    "--schedule", type=click.Choice(["layer", "pipeline"]), help="... how layers share the PEs."
+)
 @click.option("--explain", is_flag=True,
               help="... predicted, least and simulated cycles of each layer.")  # fmt: skip
 @click.option("--launch", metavar="NAME", multiple=True, help="... a function of a program to run.")
@@ -215,6 +231,14 @@ def _known(context: click.Context, parameter: click.Parameter, backend: str) -> 
 @click.option("--critical-path", is_flag=True, help="... and what the run waited for.")
 @click.option("--report", metavar="FILE", multiple=True,
               help="... write .txt, .json, .trace.json, .html or .png.")  # fmt: skip
+@click.option("--partition", metavar="PLAN.json", help="Run on the devices of a plan.")
+@click.option("--transport", type=click.Choice(TRANSPORTS),
+              help="... which are these (processes, if there are several).")  # fmt: skip
+@click.option("--micro-batches", type=click.IntRange(1), metavar="N",
+              help="... with a batch cut into N (what the plan says).")  # fmt: skip
+@click.option("--calibrate", metavar="DATA", help="Write ranges seen on inputs to -o FILE.json.")
+@click.option("--calibration-method", type=click.Choice(calibration.METHODS),
+              help="... how much of what was seen (minmax: all).")  # fmt: skip
 @click.version_option(__version__, message=f"{PROGRAM} %(version)s")
 @click.pass_context
 def command(context: click.Context, **values: Any) -> int:
@@ -246,6 +270,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Options) -> int:
+    with ExitStack() as stack:
+        return _run_with(options, stack)
+
+
+def _run_with(options: Options, stack: ExitStack) -> int:
     _check(options)
     report = Report(options.json)
     if options.inspect and not options.model:
@@ -255,12 +284,23 @@ def _run(options: Options) -> int:
     if options.inspect:
         found = inspection.inspect(options.model, options.dims, options.weights)
         report.add("inspection", found.as_json(), *found.lines())
+        if options.sparsity:
+            # Much code, which no run needs.
+            from pyflame_rt.sparsity_inspection import inspect_sparsity
+
+            with stage(PROGRAM, "looking at weights"):
+                zeros = inspect_sparsity(
+                    options.model, options.before, options.dims, options.weights
+                )
+            report.add("sparsity", zeros.as_json(), *zeros.lines())
         return report.finish()
     with stage(PROGRAM, f"loading {options.model}"):
         program = compiler.load(options.model, weights=options.weights)
     if wse_run.is_program(program.module):
         return wse_run.run(options, report, program.module, PROGRAM)
     wse_model.check(options)
+    if options.calibrate is not None:
+        return calibration.run(options, report, program)
     tests = model_runs.argumentless_functions(program.module)
     if tests:
         return _run_tests(program, tests, options, report)
@@ -283,7 +323,10 @@ def _run(options: Options) -> int:
                 (source, tuning), steps = model_runs.tuned(program, pipeline, level), ""
             report.add("tuning", tuning.as_json(), *tuning.lines())
         with stage(PROGRAM, "compiling"):
-            if options.device is not None:
+            if options.partition is not None:
+                names = [spec.name for spec in inputs]
+                model = partitioned_run.PartitionedModel(options, program, names, stack)
+            elif options.device is not None:
                 model = wse_model.compiled(options, report, source, steps, level)
             else:
                 model = model_runs.compile_program(source, options.backend, steps, level)
@@ -299,7 +342,7 @@ def _run(options: Options) -> int:
         array_files.write_arrays(options.output, values)
     lines = [_summary(spec, values[spec.name]) for spec in outputs]
     report.add("outputs", [_shape_of(s, values[s.name]) for s in outputs], *lines)
-    if options.device is not None:
+    if isinstance(model, CompiledModel) and options.device is not None:
         wse_model.tell(options, report, model)
     _expect(options, report, outputs, values)
     _compare(options, report, program, pipeline, named, values)
@@ -308,7 +351,9 @@ def _run(options: Options) -> int:
         with stage(PROGRAM, f"timing {runs} runs"):
             times = timing.measure(lambda: model.run(feed), runs)
         report.add("bench", times.as_json(), f"{options.target}: {times}")
-    if options.profile is not None:
+    if options.profile is not None and not isinstance(model, CompiledModel):
+        model.profile(options, report, feed, _PROFILED_RUNS)
+    elif isinstance(model, CompiledModel) and options.profile is not None:
         with stage(PROGRAM, f"tracing {_PROFILED_RUNS} runs"):
             profile = model_runs.profiled(model, feed, _PROFILED_RUNS)
         profile.write(options.profile)
@@ -330,8 +375,14 @@ def _with_guesses(
 
 
 def _check(options: Options) -> None:
+    partitioned_run.check(options)
+    calibration.check(options)
     if not options.model and not options.inspect:
         raise UsageError("Missing argument 'MODEL'.", hint=f"{PROGRAM} --help explains the options")
+    if (options.sparsity or options.before) and not (options.inspect and options.model):
+        raise UsageError("--sparsity and --before go with --inspect and a model")
+    if options.before is not None and not options.sparsity:
+        raise UsageError("--before goes with --sparsity")
     if options.tune and options.target != "numpy":
         raise UsageError("--tune goes with the numpy backend")
     if options.per_layer and options.compare is None:

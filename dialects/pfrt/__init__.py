@@ -21,6 +21,7 @@ from pyflame_rt.dialects.pfrt.containers import TYPES
 FAMILIES = (
     "activation",
     "attention",
+    "communication",
     "contraction",
     "control",
     "convolution",

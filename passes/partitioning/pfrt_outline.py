@@ -19,7 +19,7 @@ from pyflame_rt.dialects.pfrt.control import ControlOp, YieldOp
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.targets import TARGET, TARGETS, Supports, supports_of
 from pyflame_rt.errors import PassFailed
-from pyflame_rt.passes.partitioning.stages import HOST, Group, grouped, operands_of
+from pyflame_rt.passes.partitioning.stages import HOST, STAGE, Group, grouped, operands_of
 from pyflame_rt.passes.shape_inference import functions
 
 
@@ -170,6 +170,7 @@ class _Outlining:
         for op in group.ops:
             op.detach()
             op.attributes.pop(TARGET, None)
+            op.attributes.pop(STAGE, None)
             body.add_op(op)
             _rewire(op, inside)
         body.add_op(func.ReturnOp(*results))

@@ -3,7 +3,8 @@
 Every op gets a stage: the largest of its producers', and one more than that of a producer which
 runs elsewhere. What leaves a group and comes back has passed through another target, so its stage
 is higher: a group, the ops of one stage and target, never depends on itself, and it is as large as
-can be when every op runs as early as possible.
+can be when every op runs as early as possible. An attribute `pfrt.stage` of an op holds it back, so
+that a device of a pipeline has one group.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
+from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import ConstantLike, is_side_effect_free
 
 HOST = ""
+
+STAGE = "pfrt.stage"
+"""The attribute that says the least stage of an op: later than it would be by what it needs."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ def _groups(
     stages: dict[Operation, int] = {}
     members: defaultdict[tuple[int, str], list[Operation]] = defaultdict(list)
     for op in ops:
-        stage = 0
+        floor = op.attributes.get(STAGE)
+        stage = cast("IntegerAttr[Any]", floor).value.data if floor is not None else 0
         for producer in before[op]:
             # Constants have no stage: they are wherever they are needed.
             if producer in stages:

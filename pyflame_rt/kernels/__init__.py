@@ -22,6 +22,7 @@ REGISTERED: Registry[Kernel] = Registry("kernel")
 FAMILIES = (
     "activation",
     "attention",
+    "communication",
     "contraction",
     "convolution",
     "data",

@@ -1,0 +1,24 @@
+"""Plans, and what each stage of one runs."""
+
+from __future__ import annotations
+
+from pyflame_rt.partition.staging import Stage, stages
+from pyflame_rt.passes.partitioning.plan_files import (
+    CommOp,
+    GraphPartition,
+    Link,
+    PartitionPlan,
+    Split,
+    check,
+)
+
+__all__ = [
+    "CommOp",
+    "GraphPartition",
+    "Link",
+    "PartitionPlan",
+    "Split",
+    "Stage",
+    "check",
+    "stages",
+]
