@@ -75,6 +75,27 @@ class Weight:
         return Weight(self.array.astype(np.float32))
 
     @cached_property
+    def sparsity(self) -> float:
+        """The part of the elements that is 0. Where a few of them say that it is small, what they
+        say: most weights stay unread."""
+        flat = self.array.reshape(-1)
+        some = flat[:: max(1, flat.size // _SAMPLE)]
+        part = 1 - np.count_nonzero(some) / max(1, some.size)
+        return part if part < 0.5 else 1 - np.count_nonzero(flat) / flat.size
+
+    @cached_property
+    def block_sparsity(self) -> float:
+        """The part of the blocks of 4 x 4 of a matrix that are 0, or of 4 features x 4 channels of
+        each tap; 0 for what has no such blocks."""
+        array = self.array
+        if array.ndim < 2 or array.size == 0 or array.shape[0] % 4 or array.shape[1] % 4:
+            return 0.0
+        rows, columns = array.shape[0] // 4, array.shape[1] // 4
+        some = np.logical_or.reduce((array != 0).reshape(rows, 4, columns, 4, -1), axis=1)
+        blocks = np.logical_or.reduce(some, axis=2)
+        return 1 - np.count_nonzero(blocks) / blocks.size
+
+    @cached_property
     def digest(self) -> str:
         """blake2b-128 over dtype, shape and bytes, in hex."""
         array = self.array

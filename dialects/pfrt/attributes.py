@@ -16,6 +16,9 @@ from xdsl.printer import Printer
 
 from pyflame_rt.weights import Weight, WeightStore
 
+PRUNED = "pfrt.pruned"
+"""The attribute of a constant that says how it was pruned: a dictionary with its mask."""
+
 
 class WeightStoreInterface(DialectInterface):
     """Gives each Context its own weight store: the pfrt dialect object carries it."""

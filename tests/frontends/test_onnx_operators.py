@@ -219,13 +219,20 @@ def test_forms_that_an_opset_does_not_have(made, opset, why):
 
 
 def test_every_op_has_a_rule_and_no_rule_lacks_its_op():
-    """What the dialect can say, the frontend can import."""
-    imported = {op_name_of(op_type) for _, op_type in rules()}
+    """What the dialect can say, the frontend can import; onnxruntime's own operators (of the domain
+    com.microsoft) are all said with ops that ONNX's have."""
+    imported = {op_name_of(op_type) for domain, op_type in rules() if domain != "com.microsoft"}
     made_otherwise = {
+        "pfrt.all_gather",
+        "pfrt.all_reduce",
         "pfrt.batch_normalization_training",
+        "pfrt.broadcast",
         "pfrt.fused",
         "pfrt.max_pool_with_indices",
         "pfrt.pack_channels",
+        "pfrt.receive",
+        "pfrt.scatter_slices",
+        "pfrt.send",
         "pfrt.unpack_channels",
         "pfrt.yield",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import ml_dtypes
@@ -17,6 +17,7 @@ from pyflame_rt.errors import InvalidModelError, UnsupportedOperatorError
 from pyflame_rt.frontends.onnx.external import ExternalFiles
 from pyflame_rt.frontends.onnx.text import text
 from pyflame_rt.frontends.onnx.wire import WireModel
+from pyflame_rt.limits import Expansion
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -78,6 +79,7 @@ class TensorReader:
 
     wire: WireModel
     files: ExternalFiles
+    expansion: Expansion = field(default_factory=Expansion)
 
     def array(self, tensor: TensorProto, where: str) -> Array:
         """The read-only array of a tensor; a view of the file unless elements must be unpacked.
@@ -129,6 +131,13 @@ class TensorReader:
         if count * values.dtype.itemsize > MAX_SPARSE:
             raise UnsupportedOperatorError(
                 f"a sparse tensor of shape {list(shape)} is too large to be made dense", where=where
+            )
+        self.expansion.add(values.nbytes + indices.nbytes, count * values.dtype.itemsize)
+        if not self.expansion.admits():
+            raise UnsupportedOperatorError(
+                f"sparse tensors of {self.expansion.expanded} bytes in {self.expansion.stored} are "
+                "not believed",
+                where=where,
             )
         if values.ndim != 1 or indices.dtype != np.int64:
             raise InvalidModelError("needs a vector of values and int64 indices", where=where)

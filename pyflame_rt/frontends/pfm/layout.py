@@ -24,6 +24,8 @@ PAGE = 4096
 UNKNOWN_RANK = 255
 NOT_A_TENSOR = 0
 """Element code of inputs and outputs that are sequences, optionals, maps or of a foreign type."""
+SPARSE_ELEMENT = 1 << 16
+"""Added to the element code of a tensor that is stored without its zeros."""
 STRING_ELEMENT = 8
 """ONNX's code of tensors of strings."""
 
@@ -40,9 +42,11 @@ class Feature(IntFlag):
     """Some tensor has several elements in a byte."""
     TEXT = 4
     """Some attribute is IR text."""
+    SPARSE = 8
+    """Some tensor is there without its zeros."""
 
 
-KNOWN_FEATURES = int(Feature.SUBGRAPHS | Feature.PACKED | Feature.TEXT)
+KNOWN_FEATURES = int(Feature.SUBGRAPHS | Feature.PACKED | Feature.TEXT | Feature.SPARSE)
 
 
 class Section(IntEnum):

@@ -98,6 +98,9 @@ class PfmFile:
         self.outputs = self._infos(source)
         summary_end = source.at
         self.tensors = read_entries(source, limits)
+        sparse = any(entry.is_sparse for entry in self.tensors)
+        if sparse != bool(self.header.features & Feature.SPARSE):
+            raise source.error("says in its header something else of sparse tensors than its table")
         table_end = source.at
         self.node_count = source.count(LEAST_WORDS)
         self._nodes = source.part(source.word())
@@ -152,7 +155,8 @@ class PfmFile:
         return {kind: 4 * part.left for kind, part in self._sections.items()}
 
     def tensor(self, index: int) -> LazyTensor:
-        """A tensor of the table, checked when it is materialized. Not for packed elements."""
+        """A tensor of the table, checked when it is materialized. Not for packed elements, nor for
+        what is there without its zeros."""
         entry = self.tensors[index]
 
         def check(data: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:

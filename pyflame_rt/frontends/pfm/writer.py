@@ -89,6 +89,8 @@ class _Encoded:
             self._features |= Feature.TEXT
         if any(entry.is_packed for entry in self._tensors.entries):
             self._features |= Feature.PACKED
+        if any(entry.is_sparse for entry in self._tensors.entries):
+            self._features |= Feature.SPARSE
 
     def write(self, stream: IO[bytes]) -> None:
         """Write header, meta part and data."""

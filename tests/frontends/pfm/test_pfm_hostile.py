@@ -97,7 +97,7 @@ def test_other_versions_are_refused(version: int):
 
 
 def test_features_that_the_reader_lacks_are_refused():
-    refused(assembled(META, features=Feature(8)), "features that this reader lacks: 0x8", UnsupportedFormatError)  # fmt: skip
+    refused(assembled(META, features=Feature(16)), "features that this reader lacks: 0x10", UnsupportedFormatError)  # fmt: skip
 
 
 def test_features_that_are_used_must_be_declared():

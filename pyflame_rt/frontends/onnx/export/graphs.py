@@ -11,6 +11,7 @@ from onnx.onnx_ml_pb2 import AttributeProto, GraphProto, NodeProto
 from xdsl.dialects import func
 from xdsl.ir import Block, Operation, SSAValue
 
+from pyflame_rt.dialects.pfrt.attributes import PRUNED
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.shape import IdentityOp
@@ -183,11 +184,11 @@ class GraphWriter:
             )
         name = self._result_name(op.result)
         self._names[op.result] = name
-        self._initializer(name, array, graph)
+        self._initializer(name, array, graph, PRUNED in op.attributes)
 
-    def _initializer(self, name: str, array: Array, graph: _Graph) -> None:
+    def _initializer(self, name: str, array: Array, graph: _Graph, is_pruned: bool = False) -> None:
         if graph.initializers is not None or array.nbytes >= _LIFTED:
-            self.initializers.append(Initializer(name, array))
+            self.initializers.append(Initializer(name, array, is_pruned))
         else:
             graph.proto.initializer.append(tensor_proto(name, array))
 

@@ -32,7 +32,8 @@ from pyflame_rt.frontends.onnx.export.schemas import (
     domain_of,
     type_name,
 )
-from pyflame_rt.frontends.onnx.export.tensors import Initializer
+from pyflame_rt.frontends.onnx.export.tensors import Initializer, sparse_proto
+from pyflame_rt.limits import Expansion
 
 Array = npt.NDArray[Any]
 
@@ -40,6 +41,8 @@ DEFAULT_OPSET = 17
 LEAST_OPSET = 7
 _LEAST_IR_VERSION = 4
 """The first in which an initializer need not be an input too."""
+_SPARSE_IR_VERSION = 5
+"""The first with sparse tensors."""
 _IR_VERSIONS = {"int4": 10, "float4": 11, "float8e8m0": 12, "int2": 13}
 """IR versions that know element types of which no operator set has to know."""
 _SHOWN = 10
@@ -137,7 +140,18 @@ def exported(module: ModuleOp, opset: int | None, name: str) -> Exported:
         label, kind = _text(row.get("pfrt.name")), row.get("type")
         if label in known and label not in inputs and kind is not None:
             graph.input.append(value_info(label, kind, _dims(row)))
-    return Exported(_proto(about, writer, function, initializers), graph, initializers)
+    proto = _proto(about, writer, function, initializers)
+    taken = {value.name for value in graph.input}
+    dense: list[Initializer] = []
+    expansion = Expansion()
+    for row in initializers:
+        found = None if row.name in taken else sparse_proto(row, expansion)
+        if found is None:
+            dense.append(row)
+        else:
+            graph.sparse_initializer.append(found)
+            proto.ir_version = max(proto.ir_version, _SPARSE_IR_VERSION)
+    return Exported(proto, graph, dense)
 
 
 def _target(function: func.FuncOp, opset: int | None) -> Target:

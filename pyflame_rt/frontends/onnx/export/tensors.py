@@ -7,13 +7,17 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-from onnx.onnx_ml_pb2 import TensorProto
+from onnx.onnx_ml_pb2 import SparseTensorProto, TensorProto
 
 from pyflame_rt.dtypes import STRING
 from pyflame_rt.frontends.onnx.export.nodes import code_of
-from pyflame_rt.frontends.onnx.tensors import bits_of
+from pyflame_rt.frontends.onnx.tensors import MAX_SPARSE, bits_of
+from pyflame_rt.limits import Expansion
 
 Array: TypeAlias = npt.NDArray[Any]
+
+_SPARSE = 0.75
+"""What a sparse tensor takes at most of the dense one's bytes; an index has 8."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Initializer:
 
     name: str
     array: Array
+    is_pruned: bool = False
+    """Whether zeros were put into it, which a sparse tensor may leave out."""
 
     @property
     def is_raw(self) -> bool:
@@ -44,6 +50,25 @@ class Initializer:
     def raw(self) -> memoryview:
         """The values as they are in a file, a view of the array where that is possible."""
         return raw_bytes(self.array)
+
+
+def sparse_proto(row: Initializer, expansion: Expansion) -> SparseTensorProto | None:
+    """A pruned tensor by its nonzeros and their flat indices; None where that is not smaller, or
+    more than a reader makes dense."""
+    array = row.array
+    if not row.is_pruned or array.dtype.kind != "f" or not 0 < array.nbytes <= MAX_SPARSE:
+        return None
+    flat = np.ascontiguousarray(array).reshape(-1)
+    indices = np.flatnonzero(flat)
+    size = indices.size * (indices.itemsize + flat.itemsize)
+    if size > _SPARSE * array.nbytes or not expansion.admits(size, array.nbytes):
+        return None
+    expansion.add(size, array.nbytes)
+    proto = SparseTensorProto(dims=array.shape)
+    proto.values.CopyFrom(tensor_proto(row.name, flat[indices]))
+    # The indices of a sparse tensor have no name.
+    proto.indices.CopyFrom(tensor_proto("", indices.astype(np.int64)))
+    return proto
 
 
 def raw_bytes(array: Array) -> memoryview:
