@@ -69,6 +69,15 @@ def infer_block(block: Block) -> None:
 
 def infer_op(op: Operation) -> None:
     """Refine the types of an op's results and, in its regions, of everything."""
+    if op.regions or isinstance(op, func.CallOp):
+        _infer_inside(op)
+    # Nothing makes the type of a constant any better.
+    if isinstance(op, PfrtOp) and not isinstance(op, ConstantOp):
+        refine_results(op)
+
+
+def _infer_inside(op: Operation) -> None:
+    """Refine the types of everything in an op's regions, or in the function that it calls."""
     match op:
         case LoopOp():
             _infer_carrying(op, op.carried, 2)
@@ -96,13 +105,12 @@ def infer_op(op: Operation) -> None:
                 leave_call(op, callee)
         case _:
             pass
-    # Nothing makes the type of a constant any better.
-    if isinstance(op, PfrtOp) and not isinstance(op, ConstantOp):
-        refine_results(op)
 
 
 def refine_results(op: PfrtOp) -> None:
     """Merge what is declared of an op's results with what its operands give."""
+    if op.is_known("inferred"):
+        return
     try:
         # Operands known better than when the module was verified may break a constraint.
         op.check()
@@ -115,6 +123,7 @@ def refine_results(op: PfrtOp) -> None:
         if merged is None:
             raise failed(op, f"result {index} is declared {declared}, but its operands give {kind}")
         set_type(op.results[index], merged)
+    op.remember(inferred=True)
 
 
 def set_type(value: SSAValue, kind: Attribute) -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pyflame_rt import custom as custom
     from pyflame_rt import import_module as import_module
     from pyflame_rt import opt as opt
+    from pyflame_rt import partition as partition
+    from pyflame_rt import pruning as pruning
+    from pyflame_rt import quantization as quantization
     from pyflame_rt.cache import LazyTensor, MappedFile, MMapAdvice, MMapLoader
     from pyflame_rt.conversion import CompileOptions, convert_model
     from pyflame_rt.dtypes import DType
@@ -84,7 +87,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("cache", "custom", "import_module", "opt")
+_MODULES = ("cache", "custom", "import_module", "opt", "partition", "pruning", "quantization")
 
 _HOMES = {
     "cache": ("LazyTensor", "MMapAdvice", "MMapLoader", "MappedFile"),

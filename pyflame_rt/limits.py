@@ -27,7 +27,8 @@ class Limits:
     expansion_bytes: int = 256 * 2**20
     """All tensors of a file together may have `ratio` times the bytes of their storages plus
     `bytes`: views may overlap and repeat (tied and expanded weights), but a small file must not
-    turn into terabytes when views become arrays of their own. A sparse tensor made dense counts."""
+    turn into terabytes when views become arrays of their own. A sparse tensor made dense counts.
+    Writers keep to it too (`Expansion`), with dense tensors where sparse ones would be too small."""
 
     zip_members: int = 1_000_000
     """Members of a ZIP archive; the largest checkpoints have some 10,000 tensors."""
@@ -131,3 +132,24 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 """The table as it stands."""
+
+
+@dataclass
+class Expansion:
+    """What the sparse tensors of a file come to when they are dense: see `Limits.expansion_ratio`."""
+
+    limits: Limits = DEFAULT_LIMITS
+    stored: int = 0
+    """Bytes in the file."""
+    expanded: int = 0
+    """Bytes that what is sparse there has in memory."""
+
+    def add(self, stored: int, expanded: int = 0) -> None:
+        """Count a tensor."""
+        self.stored += stored
+        self.expanded += expanded
+
+    def admits(self, stored: int = 0, expanded: int = 0) -> bool:
+        """Whether what has been counted, and such a tensor, is believed."""
+        most = self.limits.expansion_ratio * (self.stored + stored) + self.limits.expansion_bytes
+        return self.expanded + expanded <= most

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import (
     Any,
@@ -58,7 +59,8 @@ def build(kind: type[P], options: dict[str, OptionText]) -> P:
         raise PipelineError(str(error), where=kind.name) from error
 
 
-def option_types(kind: type[ArgSpecConvertible]) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def option_types(kind: type[ArgSpecConvertible]) -> Mapping[str, Any]:
     """The options a pass takes, by field name, with their annotated types."""
     hints = get_type_hints(kind)
     return {
@@ -92,7 +94,7 @@ def suggestion(name: str, names: Sequence[str]) -> str:
     return f'did you mean "{close[0]}"? ' if close else ""
 
 
-def _known(types: dict[str, Any]) -> str:
+def _known(types: Mapping[str, Any]) -> str:
     known = ", ".join(f"{_cli(name)} ({type_text(hint)})" for name, hint in types.items())
     return f"its options are {known}" if known else "it has no options"
 

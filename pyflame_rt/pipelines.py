@@ -6,18 +6,22 @@ one line that names the pass, the op and where it came from.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import is_
 from types import TracebackType
 from typing import Protocol, TypeAlias, runtime_checkable
+from weakref import ReferenceType, ref
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Operation
+from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from pyflame_rt import collecting, pass_options, pipeline_syntax
+from pyflame_rt.dialects.pfrt.base import is_constant
 from pyflame_rt.errors import PassFailed, PipelineError, PyFlameRTError, ValidationError
 from pyflame_rt.universe import multiverse
 
@@ -69,17 +73,21 @@ def run(
     """Apply passes to a module in place; `after` is called after each, the passes that one stands
     for being passes of their own.
 
+    A pass that comes again has nothing to do on a module that is as it left it.
     With `verify` the result is verified, with `verify_each` what each pass leaves. Raises
     PassFailed naming pass, op and location for whatever a pass raises, ValidationError for a
     module that is invalid without any pass, and other PyFlameRTErrors as passes raise them.
     """
     steps = expanded(passes)
+    left = _Left(module, steps)
     with collecting.paused():
         for instance in steps:
-            try:
-                instance.apply(ctx, module)
-            except Exception as error:
-                raise _pass_failed(instance, error) from _without_notes(error)
+            if not left.is_unchanged_since(instance):
+                try:
+                    instance.apply(ctx, module)
+                except Exception as error:
+                    raise _pass_failed(instance, error) from _without_notes(error)
+                left.by(instance)
             if verify_each or (verify and instance is steps[-1]):
                 try:
                     verify_module(module)
@@ -91,6 +99,53 @@ def run(
                 after(instance, module)
     if verify and not steps:
         verify_module(module)
+
+
+_IDEMPOTENT = frozenset(("pfrt-canonicalize", "pfrt-fold-constants", "cse"))
+"""Passes of nothing but the module that do nothing more to what they have left."""
+
+_Trace: TypeAlias = tuple["ReferenceType[Operation]", list[int], tuple[Attribute, ...]]
+"""An op and its operands, none of which is held, and the attributes that it is made of."""
+
+
+class _Left:
+    """What the idempotent passes that come more than once have left a module like."""
+
+    def __init__(self, module: ModuleOp, steps: Sequence[ModulePass]):
+        self._module = module
+        known = Counter(step for step in steps if step.name in _IDEMPOTENT)
+        self._again = {step for step, count in known.items() if count > 1}
+        self._after: dict[ModulePass, list[_Trace]] = {}
+
+    def by(self, instance: ModulePass) -> None:
+        """Note what a pass has left."""
+        if instance in self._again:
+            self._after[instance] = [_trace(op) for op in self._module.walk()]
+
+    def is_unchanged_since(self, instance: ModulePass) -> bool:
+        """Whether nothing has changed since the pass ran last."""
+        before = self._after.get(instance)
+        if before is None:
+            return False
+        now = list(self._module.walk())
+        if len(now) != len(before):
+            return False
+        for (reference, used, old), op in zip(before, now, strict=True):
+            if reference() is not op:
+                return False
+            _, using, new = _trace(op)
+            if used != using or len(old) != len(new) or not all(map(is_, old, new)):
+                return False
+        return True
+
+
+def _trace(op: Operation) -> _Trace:
+    kinds = [value.type for value in (*op.operands, *op.results)]
+    kinds += [kind for region in op.regions for block in region.blocks for kind in block.arg_types]
+    if not is_constant(type(op)):
+        # A constant stays what it is, and its value may be large.
+        kinds += (*op.properties.values(), *op.attributes.values())
+    return ref(op), [id(value) for value in op.operands], tuple(kinds)
 
 
 def verify_module(module: ModuleOp) -> None:

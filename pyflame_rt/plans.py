@@ -76,6 +76,8 @@ class Plans:
         self._last = _Count()
         self._last_plan: CompiledModel | None = None
         """The plan for the signature of the last run, until another one is kept."""
+        self._again: tuple[Shapes, _Count, CompiledModel] | None = None
+        """The same, to be read at once without the lock."""
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
 
@@ -93,7 +95,12 @@ class Plans:
         if self.is_static:
             return self.dynamic
         shapes = _shapes(values)
+        if (again := self._again) is not None and again[0] == shapes:
+            # Runs that meet here may be counted once.
+            again[1].runs += 1
+            return again[2]
         with self._lock:
+            self._again = None
             count = self._last
             if count.shapes == shapes:
                 count.recent += 1
@@ -107,6 +114,7 @@ class Plans:
             if plan is not None:
                 count.special = True
                 self._special.move_to_end(shapes)
+                self._again = shapes, count, plan
                 return plan
             count.special = False
             if self._eager:
@@ -185,7 +193,7 @@ class Plans:
 
     def _keep(self, shapes: Shapes, plan: CompiledModel | None) -> None:
         self._worker = None
-        self._last_plan = None
+        self._last_plan = self._again = None
         if plan is not None:
             self._special[shapes] = plan
             while len(self._special) > self._options.max_specialized_plans:
@@ -196,4 +204,7 @@ class Plans:
 
 def _shapes(values: Sequence[Any]) -> Shapes:
     """What decides on which plan values run; containers do not."""
-    return tuple([getattr(value, "shape", ()) for value in values])
+    try:
+        return tuple([value.shape for value in values])
+    except AttributeError:
+        return tuple([getattr(value, "shape", ()) for value in values])

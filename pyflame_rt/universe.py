@@ -56,7 +56,12 @@ _PASSES = {
     ),
     "pfrt-optimize": "pyflame_rt.passes.cleanup.pfrt_optimize:PfrtOptimizePass",
     "pfrt-outline": "pyflame_rt.passes.partitioning.pfrt_outline:PfrtOutlinePass",
+    "pfrt-prune": "pyflame_rt.passes.pruning.pfrt_prune:PfrtPrunePass",
+    "pfrt-partition": "pyflame_rt.passes.partitioning.pfrt_partition:PfrtPartitionPass",
     "pfrt-quantize": "pyflame_rt.passes.quantization.pfrt_quantize:PfrtQuantizePass",
+    "pfrt-record-ranges": (
+        "pyflame_rt.passes.quantization.pfrt_record_ranges:PfrtRecordRangesPass"
+    ),
     "pfrt-recognize-activations": (
         "pyflame_rt.passes.fusion.pfrt_recognize_activations:PfrtRecognizeActivationsPass"
     ),
@@ -91,6 +96,7 @@ _PASSES = {
     "pfrt-widen-floats": "pyflame_rt.passes.conversion.pfrt_widen_floats:PfrtWidenFloatsPass",
     "plan-allocate": "pyflame_rt.passes.conversion.plan_allocate:PlanAllocatePass",
     "convert-wse-to-csl": "pyflame_rt.passes.wse.convert_wse_to_csl:ConvertWseToCslPass",
+    "wse-fit": "pyflame_rt.passes.wse.wse_fit:WseFitPass",
     "wse-lower-tiles": "pyflame_rt.passes.wse.wse_lower_tiles:WseLowerTilesPass",
     "wse-place": "pyflame_rt.passes.wse.wse_place:WsePlacePass",
     "wse-prepare": "pyflame_rt.passes.wse.wse_prepare:WsePreparePass",
@@ -100,6 +106,7 @@ _PASSES = {
 }
 _TARGETS = {
     "dot": "pyflame_rt.dot:DotTarget",
+    "native-llvm": "pyflame_rt.native_llvm:NativeLlvmTarget",
     "onnx": "pyflame_rt.binary_targets:OnnxTarget",
     "pfm": "pyflame_rt.binary_targets:PfmTarget",
     "wse-csl": "pyflame_rt.wse_csl:WseCslTarget",

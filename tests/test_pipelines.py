@@ -326,3 +326,38 @@ def test_every_registered_pass_has_options_that_pipelines_can_spell():
         kind = factory()
         assert len(option_types(kind)) == len(fields(kind))
         assert all(type_text(hint) for hint in option_types(kind).values())
+
+
+class CountingPass(ModulePass):
+    """Counts its runs under the name of a pass that has nothing to do twice."""
+
+    name = "pfrt-fold-constants"
+    runs = 0
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        CountingPass.runs += 1
+
+
+@dataclass(frozen=True)
+class ChangingPass(ModulePass):
+    """Gives the ops of a module another name for their value."""
+
+    name = "change"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for inner in op.walk():
+            if inner.name == "test.op":
+                inner.attributes["changed"] = StringAttr("yes")
+
+
+def test_a_pass_that_comes_again_runs_if_something_has_changed():
+    """What only folds and cleans runs once in a row, and again after a change in between."""
+    ctx, counting = make_context(), CountingPass()
+    seen: list[str] = []
+    for between, runs in (((), 1), ((ChangingPass(),), 2)):
+        CountingPass.runs = 0
+        module = module_files.parse('%x = "test.op"() : () -> i32', ctx, "example")
+        steps = (counting, *between, counting)
+        pipelines.run(ctx, module, steps, lambda p, _m: seen.append(p.name))
+        assert CountingPass.runs == runs
+    assert seen.count(counting.name) == 4

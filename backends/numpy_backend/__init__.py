@@ -29,22 +29,24 @@ class NumpyBackend(Backend):
         """As `Backend.lowering`; above level 0, data lies as kernels are fastest with, and narrow
         floats are rounded only where they are needed."""
         before, threads, cpu = self.before_plan(level), self.threads, native.wanted()
-        compiling = f"convert-plan-to-native{{cpu={cpu}}}," if cpu else ""
+        count = f" threads={threads.count}" if threads.count > 1 else ""
+        compiling = f"convert-plan-to-native{{cpu={cpu}{count}}}," if cpu else ""
         if not threads.count:
             return f"{before},convert-pfrt-to-plan,{compiling}plan-allocate"
         options = f"threads={threads.count}"
         options += " limit=true" if threads.limit else ""
         options += " branches=true" if threads.branches else ""
-        return f"{before},convert-pfrt-to-plan,plan-split{{{options}}},{compiling}plan-allocate"
+        return f"{before},convert-pfrt-to-plan,{compiling}plan-split{{{options}}},plan-allocate"
 
     @staticmethod
     def before_plan(level: int) -> str:
         """The passes of `lowering` after which it is known what algorithms each op has."""
         if level == 0:
             return "pfrt-widen-floats"
+        layout = "pfrt-layout{compiled=true}" if native.wanted() else "pfrt-layout"
         return (
             "pfrt-widen-quantization,pfrt-fuse-elementwise,pfrt-widen-floats{regions=true},"
-            "pfrt-layout"
+            f"{layout}"
         )
 
     def with_threads(self, threads: Threads) -> NumpyBackend:

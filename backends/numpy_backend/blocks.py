@@ -45,6 +45,12 @@ class Rooms:
         self._held: dict[int, Array] = {}
         self._lanes: dict[int, Rooms] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all rooms so far, those of lanes included."""
+        own = sum(held.nbytes for held in self._held.values())
+        return own + sum(lane.nbytes for lane in self._lanes.values())
+
     def of_lane(self, index: int) -> Rooms:
         """The rooms of calls that run at the same time as those of other lanes."""
         return self._lanes.setdefault(index, Rooms())

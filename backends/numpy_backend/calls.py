@@ -55,6 +55,11 @@ class Call:
         """The element type of the first `into` buffer."""
         return self.into_types[0].dtype
 
+    def has_scratch(self, *shapes: Sequence[int]) -> bool:
+        """Whether the plan gives scratch buffers of these shapes, in that order."""
+        given = [kind.static_shape for kind in self.scratch_types]
+        return given == [tuple(shape) for shape in shapes]
+
     def has(self, index: int) -> bool:
         """Whether an optional input is given."""
         return index < len(self.input_types) and self.input_types[index] is not None

@@ -194,6 +194,7 @@ class _Decoder:
             cast("dict[str, Any]", from_properties(op.params.data)) if op.params else {},
             f"{op.algorithm} ({place})" if place else op.algorithm,
             schedule=Schedule.of(op),
+            shares=op.shares,
         )
 
     def _branch(self, op: plan.IfOp) -> Branch:

@@ -22,7 +22,9 @@ class PlanExecutable(Executable):
     def __init__(self, program: Program):
         self._program = program
         require_memory(program.memory, "a run")
-        self._free = deque([self._frame()])
+        first = self._frame()
+        require_memory(program.memory + first[0].rooms, "a run")
+        self._free = deque([first])
         self._inputs = len(program.arguments)
         self._blas = blas_threads()
         self._blas_threads = program.blas_threads
@@ -30,7 +32,8 @@ class PlanExecutable(Executable):
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """As `Executable.run`."""
-        require_count(inputs, self._inputs)
+        if len(inputs) != self._inputs:
+            require_count(inputs, self._inputs)
         if self._is_split or (self._blas_threads and self._blas_threads != self._blas.kept):
             with self._holding():
                 return self._call(Frame.run, inputs)
@@ -40,7 +43,8 @@ class PlanExecutable(Executable):
         except IndexError:
             frame, call = self._frame()
         try:
-            results = call(frame.run, inputs)
+            alone = frame.alone
+            results = call(frame.run, inputs) if alone is None else alone(inputs)
         except Exception:
             self._free.append((frame, call))
             raise
@@ -58,6 +62,13 @@ class PlanExecutable(Executable):
         require_count(inputs, self._inputs)
         with self._holding():
             return self._call(Frame.run_watched, inputs, watch)
+
+    @property
+    def kernels(self) -> list[Any]:
+        """What the machine code of a run was made of, in order; each once."""
+        frame, call = self._free.pop()
+        self._free.append((frame, call))
+        return frame.kernels
 
     def _call(self, method: Callable[..., list[Array]], *args: Any) -> list[Array]:
         """Call a method of a free frame, which is free again afterwards.

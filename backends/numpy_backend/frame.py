@@ -16,11 +16,18 @@ import numpy as np
 from pyflame_rt import kernels
 from pyflame_rt.backends.iteration import FUNCTIONS, is_true, run_loop
 from pyflame_rt.backends.numpy_backend import packing
-from pyflame_rt.backends.numpy_backend.algorithms import table
+from pyflame_rt.backends.numpy_backend.algorithms import owning, table
 from pyflame_rt.backends.numpy_backend.blocks import Bindable, Rooms
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Run
 from pyflame_rt.backends.numpy_backend.checks import CHECKS
 from pyflame_rt.backends.numpy_backend.compiled import compiled
+from pyflame_rt.backends.numpy_backend.compiled_steps import (
+    Compiled,
+    Joined,
+    alone,
+    in_one_call,
+    kernels_of,
+)
 from pyflame_rt.backends.numpy_backend.epilogue import in_place
 from pyflame_rt.backends.numpy_backend.merging import NAMES, Elementwise, merged
 from pyflame_rt.backends.numpy_backend.program import (
@@ -61,7 +68,7 @@ class Frame:
         self._rooms = Rooms()
         self._team = teams().join() if program.threads > 1 else None
         self._own = {id(root(storage)) for storage in self._storages}
-        self._late = program.slots
+        self._filled = slice(0, program.slots)
         self._blank: list[Array | None] = [None] * program.slots
         self._env: list[Array | None] = list(self._blank)
         self._arguments = slice(0, len(program.arguments))
@@ -76,6 +83,23 @@ class Frame:
         ]
         self._outputs = self._results(program.body)
         self._is_fresh = _all_new(program.body)
+        self.alone = alone(
+            self._steps.joined,
+            program.body.instructions,
+            len(program.arguments),
+            program.body.results,
+        )
+        """As `run`, where the whole of the program is one call of machine code; else None."""
+
+    @property
+    def rooms(self) -> int:
+        """Bytes of the memory that calls share beside what the plan has laid out."""
+        return self._rooms.nbytes
+
+    @property
+    def kernels(self) -> list[Any]:
+        """What the machine code of its steps was made of, but for regions and lanes; each once."""
+        return kernels_of(self._steps.calls)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Execute; the environment is empty again afterwards, whatever happened."""
@@ -86,7 +110,7 @@ class Frame:
             outputs = self._outputs()
             return list(outputs) if self._is_fresh else detached(outputs, inputs)
         finally:
-            env[: self._late] = self._blank
+            env[self._filled] = self._blank
 
     def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array | None]) -> list[Array]:
         """As `run`, with results in the arrays that are given for them, where they fit."""
@@ -222,6 +246,10 @@ class Frame:
 
     def _calling(self, function: Function, refs: Sequence[Ref | None]) -> Run:
         """A step that calls a function with the arrays of the references."""
+        if isinstance(function, Compiled):
+            operands = [r.index if isinstance(r, Slot) else self._given(r) for r in refs]
+            if (native := function.reading(self._env, operands)) is not None:
+                return native
         if not any(isinstance(ref, Slot) for ref in refs):
             arrays = [None if ref is None else self._array(ref) for ref in refs]
             if isinstance(function, Bindable):
@@ -255,7 +283,7 @@ class Frame:
 
     def _own_function(self, invoke: Invoke) -> tuple[Function, tuple[Ref | None, ...]]:
         """The function that makes the results of a call that owns them, and what it takes."""
-        implementation = table().get(invoke.callee)
+        implementation = owning().get(invoke.callee)
         if implementation is not None and implementation.own is not None:
             kinds = [None if ref is None else _type(ref) for ref in (*invoke.inputs, *invoke.owned)]
             given = _usable(invoke.inputs, implementation.raw)
@@ -374,6 +402,9 @@ class Frame:
     def _indices(self, refs: Sequence[Ref | None]) -> list[int]:
         return [ref.index if isinstance(ref, Slot) else self._placed(ref) for ref in refs]
 
+    def _given(self, ref: Constant | View | None) -> Array | None:
+        return None if ref is None else self._array(ref)
+
     def _placed(self, ref: Constant | View | None) -> int:
         self._env.append(None if ref is None else self._array(ref))
         return len(self._env) - 1
@@ -384,7 +415,7 @@ class Steps:
 
     __slots__ = (
         "_run_places", "_runs", "_steps", "_watching", "calls", "described", "instructions",
-        "places",
+        "joined", "places",
     )  # fmt: skip
 
     def __init__(self, instructions: Sequence[Instruction], watching: Watching) -> None:
@@ -395,6 +426,8 @@ class Steps:
         """What a watch is told of each; made in the first run that is watched."""
         self._watching = watching
         self._steps: list[Run | Elementwise] = []
+        self.joined: list[Any] = []
+        """Steps, those of machine code in a row as one."""
         self._runs: list[Run] = []
         """The calls, some of them merged, and where the first one of each comes from."""
         self._run_places: list[str] = []
@@ -407,9 +440,12 @@ class Steps:
 
     def finish(self) -> None:
         """Merge what runs together when nobody watches."""
-        for run, index in merged(self._steps):
+        steps = in_one_call(self._steps, self.instructions)
+        self.joined = [step for step, _ in steps]
+        calls = [step.run if isinstance(step, Joined) else step for step in self.joined]
+        for run, index in merged(calls):
             self._runs.append(run)
-            self._run_places.append(self.places[index])
+            self._run_places.append(self.places[steps[index][1]])
         self._steps.clear()
 
     def run(self) -> None:

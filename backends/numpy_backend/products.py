@@ -114,6 +114,14 @@ class Product:
         cut = Shape(shape.depth, count * shape.width, shape.parts, shape.width, shape.is_small)
         return Product(cut, self.weights[:, first : first + count])
 
+    def some_columns(self, taken: slice) -> Product:
+        """The product of some columns: whole blocks, or a part of the only one."""
+        shape, width = self.shape, taken.stop - taken.start
+        if shape.blocks == 1:
+            only = Shape(shape.depth, width, shape.parts, width, shape.is_small)
+            return Product(only, self.weights[..., taken])
+        return self.columns(taken.start // shape.width, width // shape.width)
+
     def room(self, rows: int) -> int:
         """Elements that `steps` needs beside the result."""
         return rows * self.shape.columns if self.shape.parts > 1 else 0

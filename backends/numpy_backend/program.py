@@ -89,6 +89,8 @@ class Invoke:
     packs: dict[Hashable, Array] = field(default_factory=dict[Hashable, Array], compare=False)
     schedule: Schedule | None = None
     """How it is compiled, if it is to be."""
+    shares: int = 1
+    """Between how many threads it may divide its work."""
 
     def packed(self, key: Hashable, make: Callable[[], Array]) -> Array:
         """The array that `make` derives from constants; made once, whatever the number of frames.
@@ -218,6 +220,8 @@ def _threads(body: Body) -> int:
                 most = max(most, _threads(then), _threads(otherwise))
             case Loop() | Subroutine():
                 most = max(most, _threads(instruction.body))
+            case Invoke():
+                most = max(most, instruction.shares)
             case _:
                 pass
     return most

@@ -441,13 +441,8 @@ class ClipOp(PfrtOp):
         for name, bound in (("min", self.min_value), ("max", self.max_value)):
             require_shape(self, "C1", name, bound, ())
         for bound in (self.min, self.max):
-            if bound is None:
-                continue
-            self.require(
-                "C2",
-                isinstance(bound, FloatAttr) == is_float(self.operand),
-                f"{bound} cannot bound {self.operand.type}",
-            )
+            if bound is not None and isinstance(bound, FloatAttr) != is_float(self.operand):
+                self.require("C2", False, f"{bound} cannot bound {self.operand.type}")
 
     def result_shape(self) -> Shape | None:
         return shape_of(self.operand)

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from operator import is_
 from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from xdsl.dialects.builtin import (
@@ -28,13 +30,16 @@ from xdsl.dialects.builtin import (
     f64,
 )
 from xdsl.interfaces import HasCanonicalizationPatternsInterface
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 from xdsl.irdl import (
     AnyOf,
     BaseAttr,
     IRDLOperation,
     OptOperandDef,
     ParsePropInAttrDict,
+    VarIRConstruct,
+    VerificationContext,
+    irdl_op_verify_arg_list,
     opt_prop_def,
     traits_def,
 )
@@ -153,9 +158,13 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
             op.location = location
         try:
             # Inference relies on what the constraints promise.
-            cls.get_irdl_definition().verify(op)
+            definition = cls.get_irdl_definition()
+            definition.verify(op)
             op.check()
             op.set_inferred_types()
+            irdl_op_verify_arg_list(op, definition, VarIRConstruct.RESULT, VerificationContext())
+            op._check_values()
+            op.remember(inferred=True, verified=True)
         except VerifyException:
             # Its operands are not to have a user that is nowhere.
             op.drop_all_references()
@@ -203,31 +212,79 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
     def check(self) -> None:
         """The op's numbered constraints; raises VerifyException through `require`."""
 
+    def clone_without_regions(self, *args: Any, **keywords: Any) -> Self:
+        """As Operation's; what is known of the op is known of its copy."""
+        new = super().clone_without_regions(*args, **keywords)
+        if (facts := _facts_of(self)) is not None:
+            setattr(new, _FACTS, facts)
+        return new
+
+    def verify(self, verify_nested_ops: bool = True) -> None:
+        """As Operation's; nothing is done where nothing has changed since it was done last."""
+        # A terminator is told apart by where it stands.
+        if self.next_op is not None and self.is_known("verified"):
+            self._check_names()
+            return
+        super().verify(verify_nested_ops)
+        self.remember(verified=True)
+
+    def is_known(self, what: str) -> bool:
+        """Whether the op is now as it was when that was last said of it by `remember`.
+
+        An op is what its operands' types and constants, its properties and its results' types are:
+        `check` and `infer_types` read nothing else. What has regions is never known.
+        """
+        facts = _facts_of(self)
+        return facts is not None and what in facts.known and facts.holds(self)
+
+    def remember(self, *, inferred: bool = False, verified: bool = False) -> None:
+        """Say that the results have the types that inference gives, or that the op is verified."""
+        if self.regions:
+            return
+        known = {"inferred"} if inferred else set[str]()
+        if verified:
+            known.add("verified")
+        facts = _facts_of(self)
+        if facts is not None and facts.holds(self):
+            known |= facts.known
+        setattr(self, _FACTS, _Facts.of(self, frozenset(known)))
+
     def require(self, constraint: str, condition: bool, message: str) -> None:
         """Raise a VerifyException that cites the constraint unless the condition holds."""
         if not condition:
             raise VerifyException(f"{self.name}: {constraint}: {message}")
 
     def verify_(self) -> None:
+        self._check_values()
+        if not self.is_known("inferred"):
+            self._verify_types()
+        self._check_names()
+
+    def _check_values(self) -> None:
         for value in (*self.operands, *self.results):
             if not is_value_type(value.type):
                 raise VerifyException(f"{self.name}: no value can be a {value.type}")
         for name in self.DYNAMIC_PROPERTIES:
-            if getattr(self, name) is not None and getattr(self, f"{name}_value") is not None:
+            if name in self.properties and getattr(self, f"{name}_value") is not None:
                 raise VerifyException(f"{self.name}: {name} is both an operand and a property")
+
+    def _check_names(self) -> None:
+        if self.names is not None and len(self.names.data) != len(self.results):
+            raise VerifyException(
+                f"{self.name}: {len(self.names.data)} names for {len(self.results)} results"
+            )
+
+    def _verify_types(self) -> None:
         self.check()
-        for index, (result, inferred) in enumerate(
-            zip(self.results, self.infer_types(), strict=True)
-        ):
+        kinds = self.infer_types()
+        for index, (result, inferred) in enumerate(zip(self.results, kinds, strict=True)):
             if not compatible(result.type, inferred):
                 raise VerifyException(
                     f"{self.name}: result {index} is declared {result.type}, "
                     f"but its operands give {inferred}"
                 )
-        if self.names is not None and len(self.names.data) != len(self.results):
-            raise VerifyException(
-                f"{self.name}: {len(self.names.data)} names for {len(self.results)} results"
-            )
+        if all(v.type == kind for v, kind in zip(self.results, kinds, strict=True)):
+            self.remember(inferred=True)
 
     def operand_slots(self) -> tuple[SSAValue | None, ...]:
         """Operands by declaration, None for each absent optional one; variadic ones flattened."""
@@ -283,6 +340,52 @@ class PfrtOp(IRDLOperation, HasCanonicalizationPatternsInterface):
     @classmethod
     def get_canonicalization_patterns(cls) -> tuple[RewritePattern, ...]:
         return (ConstantOperandToProperty(),) if cls.DYNAMIC_PROPERTIES else ()
+
+
+_FACTS = "_facts"
+"""The attribute of an op that holds what is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of an op as long as it is what it was then, whatever its values are called.
+
+    Attributes never change: the same objects need not be compared, and others are taken to differ.
+    """
+
+    known: frozenset[str]
+    state: tuple[Attribute | None, ...]
+    properties: dict[str, Attribute]
+
+    @staticmethod
+    def of(op: PfrtOp, known: frozenset[str]) -> _Facts:
+        """An op as it is now."""
+        properties = {name: attr for name, attr in op.properties.items() if name != "names"}
+        return _Facts(known, _state(op), properties)
+
+    def holds(self, op: PfrtOp) -> bool:
+        """Whether an op still is so."""
+        properties, state = op.properties, _state(op)
+        return (
+            len(properties) - ("names" in properties) == len(self.properties)
+            and all(properties.get(name) is attr for name, attr in self.properties.items())
+            and len(state) == len(self.state)
+            and all(map(is_, state, self.state))
+        )
+
+
+def _facts_of(op: PfrtOp) -> _Facts | None:
+    return getattr(op, _FACTS, None)
+
+
+def _state(op: Operation) -> tuple[Attribute | None, ...]:
+    """The types of results and operands, and what operands are, where that is known."""
+    state: list[Attribute | None] = [result.type for result in op.results]
+    for value in op.operands:
+        state.append(value.type)
+        if isinstance(value, OpResult) and is_constant(type(value.op)):
+            state.append(value.op.properties.get("value"))
+    return tuple(state)
 
 
 class ConstantOperandToProperty(RewritePattern):

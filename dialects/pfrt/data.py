@@ -103,7 +103,10 @@ class ConstantOp(PfrtOp, HasFolderInterface):
         location: LocationAttr | None = None,
     ) -> Self:
         """The constant of an array, which must not be written to afterwards."""
-        return cls.of(constant_attr(array), tensor_of(array), names=names, location=location)
+        op = cls.of(constant_attr(array), tensor_of(array), names=names, location=location)
+        # Made of one array, it cannot say two things.
+        op.remember(verified=True)
+        return op
 
     @classmethod
     def of(

@@ -316,7 +316,8 @@ class CallOp(IRDLOperation):
     %n = plan.call @non_zero(%x) : (memref<4xf32>) -> memref<1x?xi64>
     ```
     C1: `into` and `scratch` buffers have static shapes. C2: a call has `into` buffers or owned
-    results, not both.
+    results, not both. C3: `plan.shares`, the number of threads that may divide the work of a call
+    in a run, is at least 1, of a call with owned results.
     """
 
     name = "plan.call"
@@ -372,11 +373,21 @@ class CallOp(IRDLOperation):
             slots.insert(int(position), None)
         return slots
 
+    @property
+    def shares(self) -> int:
+        """Between how many threads the call may divide its work by itself."""
+        shares = self.attributes.get(SHARES)
+        return int(shares.value.data) if isinstance(shares, IntegerAttr) else 1
+
     def verify_(self) -> None:
         for buffer in (*self.into, *self.scratch):
             _require_static(self, buffer)
         if self.into and self.owned:
             raise VerifyException(f"{self.name}: C2: has both `into` buffers and owned results")
+        if SHARES in self.attributes and (self.shares < 1 or not self.owned):
+            raise VerifyException(
+                f"{self.name}: C3: {SHARES} is at least 1, of a call with owned results"
+            )
 
 
 @irdl_op_definition
@@ -536,6 +547,10 @@ class ParallelOp(IRDLOperation):
 
 BLAS_THREADS = "plan.blas_threads"
 """The attribute of a function that says how many threads BLAS may use while it runs."""
+
+SHARES = "plan.shares"
+"""The attribute of a call that owns its results: between how many threads it may divide its work once
+a run tells the shapes. Where they leave nothing to divide, one does it all."""
 
 OPS: tuple[type[IRDLOperation], ...] = (
     AllocOp,

@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.types import is_tensor, static_shape_of
 from pyflame_rt.dialects.plan import algorithms
+from pyflame_rt.dialects.plan.algorithms import sparse
 
 Row: TypeAlias = dict[str, float]
 Rows: TypeAlias = dict[str, Row]
@@ -37,11 +38,15 @@ def read(path: Path) -> dict[str, Rows]:
 
 
 def signature(op: PfrtOp) -> str:
-    """What times depend on of an op: its name, types and parameters, and what of it is constant."""
+    """What times depend on of an op: its name, types and parameters, what of it is constant, and how
+    much of that is 0 where it matters."""
     given = [
         "none" if value is None else f"{'constant ' * (constant_of(value) is not None)}{value.type}"
         for value in op.operand_slots()
     ]
+    if (weight := sparse.weight_of(op)) is not None and weight.sparsity >= sparse.CANDIDATE:
+        zeros = f"{weight.sparsity:.2f} zeros, {weight.block_sparsity:.2f} in blocks"
+        given[1] = f"{given[1]} of {zeros}"
     params = {name: str(attribute) for name, attribute in op.kernel_properties().items()}
     results = ", ".join(map(str, op.result_types))
     return f"{op.name}({', '.join(given)}) -> {results} {dict(sorted(params.items()))}"

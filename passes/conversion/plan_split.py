@@ -14,6 +14,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from pyflame_rt.dialects.plan.ops import (
     BLAS_THREADS,
+    SHARES,
     AllocOp,
     ArenaOp,
     CallOp,
@@ -26,10 +27,15 @@ from pyflame_rt.dialects.plan.ops import (
     YieldOp,
 )
 from pyflame_rt.dialects.plan.places import Box, Place, place_of, shape_of_buffer
+from pyflame_rt.dialects.plan.schedules import SCHEDULE
 from pyflame_rt.dialects.rewriting import failed
 from pyflame_rt.errors import PassFailed
 from pyflame_rt.passes.conversion.plan_branches import run_side_by_side
-from pyflame_rt.passes.conversion.plan_costs import is_product, nanoseconds
+from pyflame_rt.passes.conversion.plan_costs import (
+    divisible_nanoseconds,
+    is_product,
+    nanoseconds,
+)
 from pyflame_rt.passes.conversion.plan_pieces import Subject, Way, part_type, ways
 
 _MEMORY = (AllocOp, ArenaOp, ConstantOp, NewOp, PartOp, ReshapeOp, ViewOp)
@@ -52,8 +58,13 @@ class PlanSplitPass(ModulePass):
     has made, and buffers that nobody else needs become those of a thread. BLAS is then to use one
     thread only, and with `limit` also no more than `threads` in a function without such calls.
 
+    A product with a constant matrix whose rows are not known is told how many threads may divide it
+    in a run (`plan.shares`), where all products that BLAS computes are such.
+
     With `branches` calls that do not need each other go to regions of their own, where those take
     about the same time: all that is between two calls through which everything goes is dealt out.
+
+    A call that is compiled (`plan.schedule`) is left alone: machine code has a way of its own.
 
     To be run before `plan-allocate`.
     """
@@ -176,11 +187,34 @@ def _split(function: func.FuncOp, threads: int, worth: int) -> bool:
             else:
                 # BLAS would have used several threads for it.
                 left += found.cost if isinstance(found, _Group) else found
-    if not groups or (worth and left > sum(group.cost for group in groups)):
+    shared, rest = _shared(function, threads, worth)
+    won = sum(group.cost for group in groups) + sum(cost for _, _, cost in shared)
+    if not (groups or shared) or rest or (worth and left > won):
         return False
     for group in groups:
         _Writer(group).write()
+    for call, count, _ in shared:
+        call.attributes[SHARES] = IntegerAttr(count, i64)
     return True
+
+
+def _shared(
+    function: func.FuncOp, threads: int, worth: int
+) -> tuple[list[tuple[CallOp, int, float]], bool]:
+    """Calls of shapes that are not known that can be divided in a run, between how many and what
+    they cost; and whether there are large ones that cannot, for which BLAS had better have threads."""
+    found: list[tuple[CallOp, int, float]] = []
+    rest = False
+    for op in function.walk():
+        if not isinstance(op, CallOp) or not op.owned:
+            continue
+        cost = divisible_nanoseconds(op)
+        count = min(threads, int(cost / worth)) if worth else threads * bool(cost)
+        if count > 1:
+            found.append((op, count, cost))
+        else:
+            rest |= op.algorithm.startswith("conv")
+    return found, rest
 
 
 def _blocks(function: func.FuncOp) -> Iterator[Block]:
@@ -199,7 +233,7 @@ def _groups(block: Block, threads: int) -> Iterator[_Group | float]:
         if isinstance(op, _MEMORY):
             continue
         candidates: Sequence[_Cut] = ()
-        if isinstance(op, CallOp):
+        if isinstance(op, CallOp) and SCHEDULE not in op.attributes:
             subject, cost = Subject(op), nanoseconds(op)
             candidates = [_Cut(subject, way, cost) for way in _ways(subject, threads)]
             if not candidates and is_product(op):

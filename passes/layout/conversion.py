@@ -18,9 +18,11 @@ from pyflame_rt.dialects.pfrt.types import shape_of
 from pyflame_rt.dialects.rewriting import declined
 from pyflame_rt.passes.layout.assignment import SOURCE, TARGET, Choice, Conversions, assign
 from pyflame_rt.passes.layout.costs import (
+    COMPILED,
     conversions,
     difference,
     difference_reading_nchw,
+    is_compiled,
     reads_either,
 )
 from pyflame_rt.passes.layout.directions import Direction
@@ -34,16 +36,18 @@ Ways: TypeAlias = "tuple[Following, ...] | str"
 
 @dataclass(frozen=True)
 class Conversion:
-    """A change of layout: of all ops that have one if `forced`, else of those that gain."""
+    """A change of layout: of all ops that have one if `forced`, else of those that gain, which are
+    more of them if they are `compiled`."""
 
     direction: Direction
     forced: bool
+    compiled: bool = False
 
     def apply(self, block: Block) -> None:
         """Rewrite the ops of a block, but not those of regions in it."""
         candidates = self._candidates(block)
         anchors = [op for op in candidates if isinstance(op, LayoutOp)]
-        if not anchors or not (self.forced or any(difference(op) < 0 for op in anchors)):
+        if not anchors or not (self.forced or any(self.difference(op) < 0 for op in anchors)):
             return
         chosen = _Problem(self, block, candidates).solve()
         rewriting = _Rewriting(self.direction)
@@ -56,6 +60,11 @@ class Conversion:
         for op in anchors:
             if op not in chosen:
                 declined(op, "its transposes would cost more than the layout saves")
+
+    def difference(self, op: PfrtOp, reading_nchw: bool = False) -> float:
+        """What an op costs more in the target layout."""
+        cost = difference_reading_nchw(op) if reading_nchw else difference(op)
+        return min(cost, 0.0) - COMPILED if self.compiled and is_compiled(op) else cost
 
     def _candidates(self, block: Block) -> dict[PfrtOp, Ways]:
         """The ops that can follow, and the transposes that can go."""
@@ -156,7 +165,7 @@ class _Problem:
         operands = [(i, v) for i, v in enumerate(op.operands) if not _is_constant(v)]
         cost = 0.0
         if not self._conversion.forced:
-            cost = difference_reading_nchw(op) if way.changes_layout else difference(op)
+            cost = self._conversion.difference(op, way.changes_layout)
         return self._choice(
             cost,
             [v for i, v in operands if i not in way.operands],

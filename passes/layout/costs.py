@@ -30,10 +30,15 @@ from pyflame_rt.dialects.pfrt.pooling import (
     PoolOp,
 )
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of, static_shape_of
+from pyflame_rt.dialects.plan.algorithms import sparse
 from pyflame_rt.kernels.windows import WindowAxis
 from pyflame_rt.passes.layout.assignment import Conversions
 
 _NANO = 1e-3
+_FLOPS = 100
+"""Of a product in a nanosecond."""
+COMPILED = 20.0
+"""What a compiled op saves, at least: the calls that it is elsewhere."""
 _FEW = 8
 """Channels that are moved piece by piece."""
 _FAST_DTYPES = ("float32", "float64")
@@ -85,7 +90,8 @@ def difference(op: PfrtOp) -> float:
         return _by_kernel(op)
     match op:
         case ConvOp():
-            return _conv(op)
+            # There are sparse forms on nchw only.
+            return _conv(op) + sparse.saved(op) / _FLOPS * _NANO
         case MaxPoolOp() | AveragePoolOp():
             return _pool(op)
         case GlobalAveragePoolOp() | GlobalMaxPoolOp():
@@ -106,6 +112,17 @@ def difference(op: PfrtOp) -> float:
             return 0.0
 
 
+def is_compiled(op: PfrtOp) -> bool:
+    """Whether there is machine code for an op on nhwc: convolutions of one group or of each channel by
+    itself, and pools, of f32 and two spatial axes."""
+    if not isinstance(op, ConvOp | MaxPoolOp | AveragePoolOp) or not _has_algorithm(op):
+        return False
+    shape = shape_of(op.operands[0]) or ()
+    if len(shape) != 4 or dtype_of(op.operands[0]).name != "float32" or sparse.saved(op):
+        return False
+    return not isinstance(op, ConvOp) or op.group.value.data in (1, shape[1])
+
+
 def _conv(op: ConvOp) -> float:
     weights, shape, outputs = shape_of(op.w), op.data_shape, op.output_sizes()
     axes = op.window_axes()
@@ -124,7 +141,7 @@ def _conv(op: ConvOp) -> float:
         nhwc = positions * taps * group * 5 + elements * 0.08
     elif taps == 1 and plain and not _pads(op, axes):
         # The same product, transposed, is slightly slower where there are many positions.
-        product = 2 * elements * _or(weights[0], 32) / 100
+        product = 2 * elements * _or(weights[0], 32) / _FLOPS
         return product * (0.04 if positions > 2000 else 0.0) * _NANO
     else:
         together = axes[-1].dilation == 1

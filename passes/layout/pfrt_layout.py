@@ -68,6 +68,9 @@ class PfrtLayoutPass(ModulePass):
     """"nhwc", "nchw" (back from nhwc), "nc4hw4" (slow here, for other backends), or "auto": nhwc
     where that is faster."""
 
+    compiled: bool = False
+    """Whether "auto" takes convolutions and pools to be compiled, for which nhwc is always faster."""
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         direction = _DIRECTIONS.get(self.target)
         if direction is None:
@@ -76,7 +79,7 @@ class PfrtLayoutPass(ModulePass):
                 where=self.name,
                 hint=f"target is one of {', '.join(_DIRECTIONS)}",
             )
-        conversion = Conversion(direction, forced=self.target != "auto")
+        conversion = Conversion(direction, self.target != "auto", self.compiled)
         for function in functions(op):
             for block in _blocks(function.body):
                 conversion.apply(block)

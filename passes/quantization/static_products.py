@@ -9,7 +9,8 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
-from pyflame_rt.dialects.pfrt.base import PfrtOp
+from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
+from pyflame_rt.dialects.pfrt.contraction import GemmOp
 from pyflame_rt.kernels.quantization import parameters_of_range
 from pyflame_rt.passes.quantization.placing import Place
 from pyflame_rt.passes.quantization.products import (
@@ -22,7 +23,7 @@ from pyflame_rt.passes.quantization.products import (
     products,
 )
 from pyflame_rt.passes.quantization.ranges import Ranges
-from pyflame_rt.passes.quantization.scales import MOVEMENTS
+from pyflame_rt.passes.quantization.scales import MOVEMENTS, dequantized
 
 
 def make_static(
@@ -63,6 +64,7 @@ class _Static:
         given = [self._round(value) for value in taken]
         if weights is not None:
             given.append(_dequantized(Place(op), weights))
+            _round_bias(op, given[0], weights)
             self._outcome.weights += 1
         for index, value in enumerate(given):
             op.operands[index] = value
@@ -86,6 +88,27 @@ class _Static:
                 # Further products have the rounded value as operand already.
                 self._rounded[moved] = self._rounded[real] = real
         return self._rounded[value]
+
+
+def _round_bias(op: Product, data: SSAValue, weights: Weights) -> None:
+    """Make a constant bias multiples of the scale of the sums: what integer products add, and so
+    what those of reals add as well, here and where a model is exported to."""
+    x = dequantized(data)
+    if isinstance(op, GemmOp) and (op.alpha.value.data != 1 or op.beta.value.data != 1):
+        return
+    bias = op.c if isinstance(op, GemmOp) else op.bias
+    array = None if bias is None else constant_of(bias)
+    if bias is None or array is None or array.ndim != 1 or x is None or not x.is_single:
+        return
+    scale = x.scale.reshape(()).astype(np.float64) * weights.scale
+    if weights.scale.ndim and array.shape != weights.scale.shape:
+        return
+    if not (np.isfinite(scale) & (scale >= np.finfo(np.float32).tiny)).all():
+        return
+    whole = np.rint(array.astype(np.float64) / scale)
+    real = Place(op).constant((whole * scale).astype(np.float32))
+    op.operands[list(op.operands).index(bias)] = real
+    drop_unused(bias)
 
 
 def source(value: SSAValue) -> SSAValue:

@@ -17,6 +17,12 @@ from pyflame_rt.quantization.config import (
     QuantGranularity,
     QuantMode,
 )
+from pyflame_rt.quantization.improving import (
+    correct_biases,
+    equalize_channels,
+    smooth_activations,
+)
+from pyflame_rt.quantization.mixing import MixedPrecision, mix
 from pyflame_rt.quantization.params import GraphQuantInfo, QuantParams
 from pyflame_rt.quantization.quantizer import (
     QuantizationResult,
@@ -24,13 +30,16 @@ from pyflame_rt.quantization.quantizer import (
     Quantizer,
 )
 from pyflame_rt.quantization.report import QuantizationReport
+from pyflame_rt.quantization.search import SearchResult, search
 from pyflame_rt.quantization.statistics import CalibrationStats
+from pyflame_rt.quantization.weights_only import quantize_weights
 
 __all__ = [
     "CalibrationMethod",
     "CalibrationStats",
     "Calibrator",
     "GraphQuantInfo",
+    "MixedPrecision",
     "QuantConfig",
     "QuantGranularity",
     "QuantMode",
@@ -39,6 +48,13 @@ __all__ = [
     "QuantizationResult",
     "QuantizationStats",
     "Quantizer",
+    "SearchResult",
+    "correct_biases",
+    "equalize_channels",
     "load_ranges",
+    "mix",
+    "quantize_weights",
     "save_ranges",
+    "search",
+    "smooth_activations",
 ]

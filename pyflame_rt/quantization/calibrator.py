@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from xdsl.dialects import func
 from xdsl.dialects.builtin import FunctionType
 
-from pyflame_rt import compiler, feeds, files
+from pyflame_rt import compiler, feeds
 from pyflame_rt.backends.base import find_function, only_block
 from pyflame_rt.compiler import CompiledModel, Program
-from pyflame_rt.errors import InvalidModelError, ValidationError
+from pyflame_rt.errors import ValidationError
 from pyflame_rt.graph import Graph
+from pyflame_rt.passes.quantization.range_files import load_ranges, save_ranges
 from pyflame_rt.quantization.config import CalibrationMethod, QuantConfig
 from pyflame_rt.quantization.params import GraphQuantInfo, QuantParams
 from pyflame_rt.quantization.preparing import name_of, prepared, taken
@@ -28,8 +27,6 @@ from pyflame_rt.tensor import Tensor
 Array: TypeAlias = npt.NDArray[Any]
 Feed: TypeAlias = Mapping[str, "Array | Tensor"]
 Provider: TypeAlias = Callable[[], Feed]
-
-_VERSION: Final = 1
 
 
 class Calibrator:
@@ -109,37 +106,18 @@ class Calibrator:
                 return stats.mse_range()
 
 
-def save_ranges(ranges: Mapping[str, tuple[float, float]], path: str | os.PathLike[str]) -> None:
-    """Write ranges by the model's names of values to a JSON file, atomically."""
-    rows = {name: {"min": low, "max": high} for name, (low, high) in ranges.items()}
-    text = json.dumps({"version": _VERSION, "ranges": rows}, indent=1, sort_keys=True)
-    files.write_text(path, text + "\n")
+def taken_from(data_provider: Provider, num_batches: int) -> list[Feed]:
+    """What a function gives, so many times; it may end early by StopIteration."""
+    feeds: list[Feed] = []
+    with suppress(StopIteration):
+        for _ in range(num_batches):
+            feeds.append(data_provider())
+    return feeds
 
 
-def load_ranges(path: str | os.PathLike[str]) -> dict[str, tuple[float, float]]:
-    """The ranges of a JSON file. Raises InvalidModelError for one that is none."""
-    where = os.fspath(path)
-    try:
-        read: object = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidModelError(f"cannot read ranges: {error}", where=where) from None
-    rows = cast("Mapping[str, object]", read).get("ranges") if isinstance(read, dict) else None
-    if not isinstance(rows, dict):
-        raise InvalidModelError('has no "ranges"', where=where)
-    found: dict[str, tuple[float, float]] = {}
-    for name, row in cast("Mapping[str, object]", rows).items():
-        ends: list[object] = []
-        if isinstance(row, dict):
-            ends = [cast("Mapping[str, object]", row).get(end) for end in ("min", "max")]
-        if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
-            raise InvalidModelError(
-                f'the range of "{name}" has no numbers min and max', where=where
-            )
-        low, high = float(cast(float, ends[0])), float(cast(float, ends[1]))
-        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-            raise InvalidModelError(f'[{low}, {high}] of "{name}" is no range', where=where)
-        found[name] = low, high
-    return found
+def giving(given: Iterable[Feed]) -> Provider:
+    """A function that gives one feed after the other."""
+    return iter(given).__next__
 
 
 def _showing(program: Program) -> CompiledModel:

@@ -62,6 +62,10 @@ class QuantConfig:
     `exclude_ops`: names of results and types of operators (`Softmax`) that stay as they are.
     `calibration_samples`: how many batches a session asks for where it is not told. `percentile`:
     of method Percentile, in percent.
+
+    `equalize` (`equalize_channels`) changes what integers are made of. `smooth_quant`
+    (`smooth_activations`, with `smooth_alpha`) and `bias_correction` (`correct_biases`) are of static
+    quantization that calibrates itself; the feeds are kept for them.
     """
 
     mode: QuantMode = QuantMode.None_
@@ -73,6 +77,10 @@ class QuantConfig:
     exclude_ops: list[str] = field(default_factory=list[str])
     calibration_samples: int = 100
     percentile: float = 99.999
+    equalize: bool = False
+    smooth_quant: bool = False
+    smooth_alpha: float = 0.5
+    bias_correction: bool = False
 
     @staticmethod
     def fp16() -> QuantConfig:
@@ -115,6 +123,8 @@ class QuantConfig:
             return f"calibration_samples must be at least 1, got {self.calibration_samples}"
         if not 50 < self.percentile <= 100:
             return f"percentile must be above 50 and at most 100, got {self.percentile}"
+        if not 0 <= self.smooth_alpha <= 1:
+            return f"smooth_alpha must be from 0 to 1, got {self.smooth_alpha}"
         if isinstance(self.exclude_ops, str):
             return "exclude_ops must be a list of names, got one text"
         return ""

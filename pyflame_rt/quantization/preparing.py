@@ -8,14 +8,10 @@ from typing import Final
 from xdsl.ir import BlockArgument, OpResult, SSAValue
 
 from pyflame_rt import pipelines
-from pyflame_rt.backends.base import find_function, only_block
 from pyflame_rt.compiler import Program, optimization_pipeline, signature
-from pyflame_rt.dialects.pfrt.attributes import NamesAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.graph import Graph
-from pyflame_rt.passes.quantization.products import Outcome, factors, products
-from pyflame_rt.passes.quantization.products import constant_of as weights_at_hand
-from pyflame_rt.passes.quantization.static_products import source
+from pyflame_rt.passes.quantization.observed import name_observed, observed
 
 BEFORE: Final = f"{optimization_pipeline(1)},pfrt-fuse-conv-bn,pfrt-fuse-bias"
 """What is done before: batch norms and biases belong to the products that are quantized."""
@@ -30,31 +26,13 @@ def prepared(graph: Graph, *more: str) -> Program:
     module = given.module.clone()
     pipelines.run(given.ctx, module, pipelines.parse(",".join((BEFORE, *more))))
     program = Program(given.ctx, module, given.name)
-    for index, value in enumerate(taken(program)):
-        if isinstance(value, OpResult) and not name_of(program, value):
-            op = value.owner
-            assert isinstance(op, PfrtOp)
-            names = [""] * len(op.results) if op.names is None else list(op.names.data)
-            names[value.index] = f"{op.name.removeprefix('pfrt.')}#{index}"
-            op.names = NamesAttr.of(names)
+    name_observed(program.module)
     return program
 
 
 def taken(program: Program) -> Sequence[SSAValue]:
     """The values of the main function that products are made of, constants apart; each once."""
-    main = only_block(find_function(program.module, "main"))
-    found: dict[SSAValue, None] = {}
-    for op in products(program.module, (), Outcome()):
-        for value in factors(op):
-            origin = source(value)
-            inside = (
-                origin.owner.parent is main
-                if isinstance(origin, OpResult)
-                else origin.owner is main
-            )
-            if inside and weights_at_hand(origin) is None:
-                found[origin] = None
-    return tuple(found)
+    return observed(program.module)
 
 
 def name_of(program: Program, value: SSAValue) -> str:

@@ -13,8 +13,10 @@ from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dtypes import by_numpy
 from pyflame_rt.errors import PyFlameRTError, ValidationError
 from pyflame_rt.graph import Graph
+from pyflame_rt.passes.quantization.products import Outcome
 from pyflame_rt.passes.quantization.ranges import Bounds, record
-from pyflame_rt.quantization.calibrator import Calibrator, Provider
+from pyflame_rt.quantization import improving
+from pyflame_rt.quantization.calibrator import Calibrator, Feed, Provider, giving, taken_from
 from pyflame_rt.quantization.config import QuantConfig, QuantMode
 from pyflame_rt.quantization.params import GraphQuantInfo
 from pyflame_rt.quantization.preparing import prepared
@@ -59,6 +61,9 @@ class QuantizationResult:
     quant_info: GraphQuantInfo = field(default_factory=GraphQuantInfo)
     error_message: str = ""
     stats: QuantizationStats = field(default_factory=QuantizationStats)
+    reference: Graph | None = None
+    """The float graph that was quantized: the one given, with norms and biases folded and what the
+    config asks for done before; its values have the names of the quantized ones."""
 
 
 class Quantizer:
@@ -80,7 +85,8 @@ class Quantizer:
 
     def quantize_dynamic(self, graph: Graph) -> QuantizationResult:
         """Integer weights, data rounded in each run, whatever the config's mode is."""
-        return self._quantize(graph, replace(self.config, mode=QuantMode.DynamicInt8), {})
+        config = replace(self.config, mode=QuantMode.DynamicInt8)
+        return self._quantize(self._equalized(graph), config, {}, graph)
 
     def quantize(self, graph: Graph, quant_info: GraphQuantInfo) -> QuantizationResult:
         """Integer weights and data, these by known parameters (`Calibrator.compute_quant_params`)."""
@@ -102,46 +108,74 @@ class Quantizer:
     ) -> QuantizationResult:
         """As `quantize`, by what the values held on so many batches."""
         config = replace(self.config, mode=QuantMode.StaticInt8)
+        feeds: list[Feed] = []
         try:
-            calibrator = Calibrator(graph, config)
+            if config.smooth_quant or config.bias_correction:
+                # They run before or after calibration, on the same data.
+                feeds = taken_from(data_provider, num_batches)
+                data_provider, num_batches = giving(feeds), len(feeds)
+            improved = self._equalized(graph)
+            if config.smooth_quant:
+                improved = improving.smooth_activations(improved, feeds, config.smooth_alpha)
+            calibrator = Calibrator(improved, config)
             calibrator.calibrate(data_provider, num_batches)
             info = calibrator.compute_quant_params()
             ranges = calibrator.ranges()
+            result = self._quantize(improved, config, ranges, graph)
+            if config.bias_correction and result.quantized_graph and result.reference:
+                result.quantized_graph = improving.correct_biases(
+                    result.quantized_graph, result.reference, feeds
+                )
         except PyFlameRTError as error:
             return QuantizationResult(False, error_message=str(error))
-        result = self._quantize(graph, config, ranges)
         result.quant_info.tensor_params.update(info.tensor_params)
         return result
 
+    def _equalized(self, graph: Graph) -> Graph:
+        return improving.equalize_channels(graph) if self.config.equalize else graph
+
     def _quantize(
-        self, graph: Graph, config: QuantConfig, ranges: dict[str, Bounds]
+        self,
+        graph: Graph,
+        config: QuantConfig,
+        ranges: dict[str, Bounds],
+        original: Graph | None = None,
     ) -> QuantizationResult:
         step = config.to_pass()
         if step is None:
             raise ValidationError("mode None_ quantizes nothing", where="QuantConfig")
         try:
-            before = graph.program()
             program = prepared(graph)
+            reference = program.module.clone()
             record(program.module, ranges)
             outcome = step.quantize(program.ctx, program.module)
-            pipelines.run(program.ctx, program.module, pipelines.parse("pfrt-dce"))
-            pipelines.verify_module(program.module)
+            return result_of(original or graph, program, reference, outcome)
         except PyFlameRTError as error:
             return QuantizationResult(False, error_message=str(error))
-        info = GraphQuantInfo(
-            weights_quantized=outcome.weights > 0,
-            activations_quantized=bool(outcome.quantized),
-        )
-        stats = QuantizationStats(
-            nodes_quantized=len(outcome.quantized),
-            nodes_skipped=len(outcome.skipped),
-            weights_quantized=outcome.weights,
-            original_size_bytes=stored_bytes(before.module),
-            quantized_size_bytes=stored_bytes(program.module),
-            nodes_total=_count(before),
-            skipped=outcome.skipped,
-        )
-        return QuantizationResult(True, Graph.of_program(program), info, "", stats)
+
+
+def result_of(
+    original: Graph, program: Program, reference: ModuleOp, outcome: Outcome
+) -> QuantizationResult:
+    """The result of a quantization that was done. Raises when the program is not valid."""
+    pipelines.run(program.ctx, program.module, pipelines.parse("pfrt-dce"))
+    pipelines.verify_module(program.module)
+    before = original.program()
+    info = GraphQuantInfo(
+        weights_quantized=outcome.weights > 0,
+        activations_quantized=bool(outcome.quantized),
+    )
+    stats = QuantizationStats(
+        nodes_quantized=len(outcome.quantized),
+        nodes_skipped=len(outcome.skipped),
+        weights_quantized=outcome.weights,
+        original_size_bytes=stored_bytes(before.module),
+        quantized_size_bytes=stored_bytes(program.module),
+        nodes_total=_count(before),
+        skipped=outcome.skipped,
+    )
+    floats = Graph.of_program(Program(program.ctx, reference, program.name))
+    return QuantizationResult(True, Graph.of_program(program), info, "", stats, floats)
 
 
 def stored_bytes(module: ModuleOp) -> int:

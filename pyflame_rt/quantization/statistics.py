@@ -20,6 +20,9 @@ BINS = 2048
 _CANDIDATES = 128
 """How many ranges are tried."""
 
+_UNSEEN = 1e-12
+"""How often a number counts as told of that was seen and saturates: next to never, but more than that."""
+
 
 @dataclass
 class CalibrationStats:
@@ -74,12 +77,12 @@ class CalibrationStats:
     def entropy_range(self, levels: int = 256) -> tuple[float, float]:
         """The part of the range whose quantized numbers tell most of what the numbers tell.
 
-        Ranges around 0 from 1/128 of what was seen on are tried; each is the reference distribution
-        P, with what is outside of it in its last stretch, and Q, P in `levels` steps spread evenly
-        over its stretches that are not empty. The one with the least Kullback-Leibler divergence
-        sum P log(P / Q) is taken: Migacz, "8-bit Inference with TensorRT", GTC 2017. The stretch of
-        0 is left out: 0 has an integer of its own, and where relu made most numbers 0 all else
-        would weigh nothing.
+        Ranges around 0 from 1/128 of what was seen on are tried. P is what was seen; Q what is in
+        the range, in `levels` steps spread evenly over their stretches that are not empty, what is
+        outside of it in its first and last one. The one with the least Kullback-Leibler divergence
+        sum P log(P / Q) is taken: Migacz, "8-bit Inference with TensorRT", GTC 2017, where P
+        saturates too, so that saturation costs nothing. The stretch of 0 is left out: 0 has an
+        integer of its own, and where relu made most numbers 0 all else would weigh nothing.
         """
         return self._least_divergence(levels)
 
@@ -145,32 +148,29 @@ class CalibrationStats:
         counts[np.clip(int((0.0 - self._low) / (self._width or 1.0)), 0, BINS - 1)] = 0
         for low, high in self._candidates():
             first = int(np.searchsorted(edges, low, side="right")) - 1
-            last = int(np.searchsorted(edges, high, side="left"))
+            last = int(np.searchsorted(edges, high, side="right"))
             first, last = max(first, 0), min(max(last, first + 1), BINS)
-            inside = counts[first:last]
-            outside = int(counts[:first].sum()), int(counts[last:].sum())
-            measure = _divergence(inside, outside, levels)
+            measure = _divergence(counts, first, last, levels)
             if measure < least:
                 found, least = (low, high), measure
         return found
 
 
-def _divergence(inside: Array, outside: tuple[int, int], levels: int) -> float:
-    """KL(P || Q) of a part of a histogram and what lies on either side of it."""
-    if len(inside) < levels:
+def _divergence(counts: Array, first: int, last: int, levels: int) -> float:
+    """KL(P || Q): P of all stretches, Q of those from `first` to `last`, those outside saturated."""
+    size = last - first
+    if size < levels or not counts.any():
         return math.inf
-    reference = inside.astype(np.float64)
-    reference[0] += outside[0]
-    reference[-1] += outside[1]
-    filled = reference > 0
-    groups = np.arange(len(inside)) * levels // len(inside)
+    inside = counts[first:last].astype(np.float64)
+    filled = inside > 0
+    inside[0] += counts[:first].sum()
+    inside[-1] += counts[last:].sum()
+    filled[[0, -1]] = inside[[0, -1]] > 0
+    groups = np.arange(size) * levels // size
     sums = np.bincount(groups, inside, minlength=levels)
-    counts = np.bincount(groups, filled, minlength=levels)
-    steps = np.where(filled, (sums / np.maximum(counts, 1))[groups], 0.0)
-    if steps.sum() == 0:
-        return math.inf
-    p, q = reference / reference.sum(), steps / steps.sum()
-    lost = filled & (q == 0)
-    # What Q has lost altogether counts as if it had next to nothing there.
-    q = np.where(lost, 1e-12, q)
-    return float((p[filled] * np.log(p[filled] / q[filled])).sum())
+    members = np.bincount(groups, filled, minlength=levels)
+    told = np.zeros(len(counts))
+    told[first:last] = np.where(filled, (sums / np.maximum(members, 1))[groups], 0.0)
+    seen = counts > 0
+    p, q = counts[seen] / counts.sum(), np.maximum(told[seen], _UNSEEN) / counts.sum()
+    return float((p * np.log(p / q)).sum())

@@ -26,6 +26,9 @@ from pyflame_rt import (
     custom,
     import_module,
     opt,
+    partition,
+    pruning,
+    quantization,
     registrations,
     save_model,
 )
@@ -65,11 +68,43 @@ SIGNATURES: dict[str, Callable[..., Any]] = {
     "api_reference.md:753": import_module.ONNXImporter.supported_opsets,
     "api_reference.md:777": import_module.PyTorchImporter.import_model,
     "api_reference.md:838": import_module.TorchScriptImporter.import_model,
+    "api_reference.md:923": quantization.QuantConfig,
+    "api_reference.md:962": quantization.QuantConfig.is_valid,
+    "api_reference.md:972": quantization.QuantConfig.validation_error,
+    "api_reference.md:1043": quantization.QuantParams.is_per_channel,
+    "api_reference.md:1051": quantization.QuantParams.num_channels,
+    "api_reference.md:1093": quantization.GraphQuantInfo.has_params,
+    "api_reference.md:1101": quantization.GraphQuantInfo.get_params,
+    "api_reference.md:1145": quantization.QuantizationStats.compression_ratio,
+    "api_reference.md:1155": quantization.QuantizationStats.original_size_mb,
+    "api_reference.md:1163": quantization.QuantizationStats.quantized_size_mb,
+    "api_reference.md:1177": quantization.Quantizer,
+    "api_reference.md:1191": quantization.Quantizer.convert_to_fp16,
+    "api_reference.md:1204": quantization.Quantizer.convert_to_bfloat16,
+    "api_reference.md:1212": quantization.Quantizer.quantize_dynamic,
+    "api_reference.md:1220": quantization.Quantizer.quantize,
+    "api_reference.md:1234": quantization.Quantizer.quantize_with_calibration,
+    "api_reference.md:1276": quantization.Calibrator,
+    "api_reference.md:1291": quantization.Calibrator.observe,
+    "api_reference.md:1302": quantization.Calibrator.compute_quant_params,
+    "api_reference.md:1312": quantization.Calibrator.calibrate,
+    "api_reference.md:1327": quantization.Calibrator.get_stats,
 }
 """Blocks that are signatures, and what has them here."""
 
+FACTORIES: dict[str, type] = {
+    "api_reference.md:931": quantization.QuantConfig,
+    "api_reference.md:1005": quantization.QuantParams,
+}
+"""Blocks of several signatures `Class.name(...) -> Class`, and the class."""
+
 DECLARATIONS: dict[str, type] = {
+    "api_reference.md:1386": pruning.PruningGranularity,
+    "api_reference.md:1396": pruning.PruningCriterion,
+    "api_reference.md:1407": pruning.PruningSchedule,
     "api_reference.md:1573": custom.BackendType,
+    "api_reference.md:1641": partition.DeviceType,
+    "api_reference.md:1651": partition.PartitionStrategy,
     "api_reference.md:1779": pyflame_rt.PyFlameRTError,
     "api_reference.md:1787": pyflame_rt.InvalidModelError,
     "api_reference.md:1800": pyflame_rt.UnsupportedOperatorError,
@@ -78,29 +113,10 @@ DECLARATIONS: dict[str, type] = {
 """Blocks that declare a class, and ours."""
 
 TO_COME: dict[str, dict[str, tuple[int, ...]]] = {
-    "quantization": {
-        "api_reference.md": (
-            *(878, 894, 907, 923, 931, 962, 972, 982, 1005, 1043, 1051, 1059, 1093, 1101, 1145),
-            *(1155, 1163, 1177, 1191, 1204, 1212, 1220, 1234, 1246, 1276, 1291, 1302, 1312, 1327),
-            1335,
-        ),
-        "developer_guide.md": (
-            *(1082, 1105, 1116, 1127, 1149, 1172, 1192, 1210, 1237, 1261, 1353),
-        ),
-    },
-    "pruning": {
-        "api_reference.md": (1380, 1386, 1396, 1407),
-        "developer_guide.md": (2446, 2470, 2481, 2492, 2510, 2532),
-    },
     "distillation": {
         "api_reference.md": (1471, 1477),
         "developer_guide.md": (2553, 2607, 2619, 2629, 2645),
     },
-    "partitioning": {
-        "api_reference.md": (1635, 1641, 1651),
-        "developer_guide.md": (2780, 2803, 2819, 2836, 2873, 2884, 2901),
-    },
-    "the wafer-scale engine": {"api_reference.md": (1761,), "developer_guide.md": (2852,)},
     "memory pools": {"developer_guide.md": (1457,)},
     "a cache of compiled models": {"developer_guide.md": (1536,)},
     "dynamic batching": {"developer_guide.md": (1720,)},
@@ -136,7 +152,8 @@ def to_come() -> dict[str, str]:
     }
 
 
-RUN = [b for b in blocks() if b not in {*NAMES, *SIGNATURES, *DECLARATIONS, *to_come()}]
+LISTED = (*NAMES, *SIGNATURES, *FACTORIES, *DECLARATIONS)
+RUN = [b for b in blocks() if b not in {*LISTED, *to_come()}]
 TORCH = {"traced_model.pt", "model.pt", "model.pth", "checkpoint.pt"}
 
 
@@ -153,6 +170,26 @@ def classifier(outputs: tuple[str, ...] = ("output",)) -> Graph:
     for name in outputs:
         graph.add_node(f"fc_{name}", "Gemm", ["also_flat", "weight", "bias"], [name])
         graph.add_output(name, [None, 1000])
+    return graph
+
+
+def convolutional() -> Graph:
+    """Images to classes by two convolutions, whose channels can go, and which devices can share."""
+    rng = np.random.default_rng(1)
+    graph = Graph("convolutional")
+    graph.add_input("input", [None, *IMAGE[1:]])
+    graph.add_output("output", [None, 10])
+    shapes = {"conv1": (16, 3, 7, 7), "conv2": (16, 16, 3, 3), "final_classifier": (10, 16)}
+    for name, shape in shapes.items():
+        graph.add_initializer(f"{name}.weight", rng.normal(size=shape).astype(np.float32))
+    graph.add_node("conv1", "Conv", ["input", "conv1.weight"], ["a"], strides=[8, 8])
+    graph.add_node("relu1", "Relu", ["a"], ["b"])
+    graph.add_node("conv2", "Conv", ["b", "conv2.weight"], ["c"])
+    graph.add_node("relu2", "Relu", ["c"], ["d"])
+    graph.add_node("pool", "GlobalAveragePool", ["d"], ["e"])
+    graph.add_node("flat", "Flatten", ["e"], ["f"])
+    inputs = ["f", "final_classifier.weight"]
+    graph.add_node("final_classifier", "Gemm", inputs, ["output"], transB=1)
     return graph
 
 
@@ -177,6 +214,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for name in ("model.pfm", "model.onnx", "resnet50.onnx"):
         save_model(classifier(), folder / name)
+    save_model(convolutional(), folder / "large_model.pfm")
     try:
         import torch
     except ImportError:
@@ -203,6 +241,14 @@ def surroundings(block: str) -> dict[str, Any]:
         "np": np,
         "pyflame_rt": pyflame_rt,
         "opt": opt,
+        "partition": partition,
+        "pruning": pruning,
+        "quantization": quantization,
+        **{name: getattr(quantization, name) for name in quantization.__all__},
+        "options": pyflame_rt.SessionOptions(),
+        "test_input": image,
+        "load_calibration_image": lambda index: image * index,
+        "get_calibration_data": lambda: {"input": image},
         "OptLevel": pyflame_rt.OptLevel,
         "session": session,
         "graph": session.graph(),
@@ -221,6 +267,15 @@ def surroundings(block: str) -> dict[str, Any]:
     }
     if block == "api_reference.md:164":
         found["session"] = InferenceSession(classifier(("output1", "output2")))
+    if "pruning" in blocks()[block] or "partition" in blocks()[block]:
+        layers = InferenceSession(convolutional(), providers=["CPUExecutionProvider"])
+        found |= {"session": layers, "graph": layers.graph(), "input_tensor": image}
+    if "SparseTensor" in blocks()[block]:
+        found["input_tensor"] = np.ones((3 * 7 * 7, 5), np.float32)
+    if "partition" in blocks()[block]:
+        found["config"] = partition.PartitionConfig()
+    if "PartitionedExecutor" in blocks()[block]:
+        found["plan"] = partition.auto_partition(found["graph"], num_devices=2)
     return found
 
 
@@ -244,6 +299,11 @@ def test_a_block_runs(block: str, models: Path, monkeypatch: pytest.MonkeyPatch,
     exec(compile("\n" * int(line) + code, page, "exec"), namespace)
     result = namespace["result"]
     assert not isinstance(result, ImportResult) or result.success, result.error
+    executor = namespace.get("executor")
+    if isinstance(executor, partition.PartitionedExecutor):
+        (expected,) = namespace["session"].run(None, {"input": np.ones(IMAGE, np.float32)})
+        np.testing.assert_array_equal(np.asarray(namespace["outputs"]["output"]), expected)
+        executor.close()
     for function in ("process_model", "test_model_outputs", "process_in_batches", "safe_inference"):
         if function in namespace:
             called(namespace, function)
@@ -276,12 +336,31 @@ def test_a_signature_is_ours(block: str):
     name, listed = re.match(r"(\w+)\((.*?)\)(?: -> [^)]*)?\s*$", text, re.S).groups()  # type: ignore[union-attr]
     target = SIGNATURES[block]
     assert target.__name__ == name
-    documented = re.findall(r"^\s*(\w+)\s*:", listed.replace(",\n", "\n"), re.M)
+    documented = re.findall(r"(?:^|,)\s*(\w+)\s*:", listed, re.M)
     signature = inspect.signature(target)
     own = ["self"] if next(iter(signature.parameters), "") == "self" else []
     signature.bind(*own, *documented)
     for parameter in documented:
         assert parameter in signature.parameters
+
+
+@needs_spec
+@pytest.mark.parametrize("block", FACTORIES)
+def test_factories_are_ours(block: str):
+    """As for a signature; defaults of parameters are those that are documented, too."""
+    text, ours = blocks()[block], FACTORIES[block]
+    found = re.findall(r"^(\w+)\.(\w+)\((.*?)\) -> (\w+)$", text, re.M | re.S)
+    assert found
+    for name, method, listed, result in found:
+        assert name == result == ours.__name__
+        parameters = inspect.signature(getattr(ours, method)).parameters
+        documented = re.findall(r"(\w+): [\w\[\]]+(?: = ([\w.]+))?", listed)
+        assert list(parameters) == [each for each, _ in documented]
+        for each, default in documented:
+            theirs = (
+                eval(default, {"DType": pyflame_rt.DType}) if default else inspect.Parameter.empty
+            )
+            assert parameters[each].default == theirs
 
 
 @needs_spec
@@ -298,7 +377,7 @@ def test_a_declared_class_is_ours(block: str):
 @needs_spec
 def test_every_block_is_in_one_table():
     """A table that names a block that is not there, or one twice, is out of date."""
-    listed = [*NAMES, *SIGNATURES, *DECLARATIONS, *to_come()]
+    listed = [*LISTED, *to_come()]
     assert len(listed) == len(set(listed))
     assert set(listed) <= set(blocks())
 

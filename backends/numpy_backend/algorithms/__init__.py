@@ -27,8 +27,10 @@ FAMILIES = (
     "quantized",
     "recurrent",
     "reduction",
+    "resizing",
     "selection",
     "shape",
+    "sparse",
 )
 """The modules of this package; each lists its own in `IMPLEMENTATIONS`."""
 
@@ -43,3 +45,12 @@ def table() -> dict[str, Implementation]:
             "tuple[Implementation, ...]", import_module(f"{__name__}.{family}").IMPLEMENTATIONS
         )
     }
+
+
+@cache
+def owning() -> dict[str, Implementation]:
+    """What calls that return their results may name: algorithms, and ops that have a form for sizes
+    that are known at run time only."""
+    module = import_module(f"{__name__}.convolution_owned")
+    found = cast("tuple[Implementation, ...]", module.IMPLEMENTATIONS)
+    return {**table(), **{implementation.name: implementation for implementation in found}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,9 @@ from pyflame_rt.backends.numpy_backend.epilogue import Activate, Finish, activat
 from pyflame_rt.backends.numpy_backend.packing import aligned, on_lines
 from pyflame_rt.backends.numpy_backend.products import Product, Shape
 from pyflame_rt.backends.numpy_backend.program import Constant
+from pyflame_rt.backends.numpy_backend.team import Team, Together, teams
 from pyflame_rt.backends.runtime import Array
+from pyflame_rt.dialects.plan.algorithms.contraction import WORTH_CONVERTING
 
 _CACHED = 1 << 19
 """Bytes of a product that are finished before the next ones are computed."""
@@ -35,8 +37,13 @@ _SMALL = 1 << 22
 blocks of packed ones are up to a fifth slower."""
 
 _EXACT = 1 << 53
-_WORTH_CONVERTING = 1 << 15
-"""Multiplications of integers."""
+"""Integers that f64 holds exactly."""
+
+_ROWS_EACH = 16
+"""Rows of a product that is divided; with fewer, columns are."""
+
+_COLUMNS = 64
+"""Columns that are dealt out together."""
 
 _PRODUCT, _PART = 4, 5
 """The numbers of the rooms for such products, out of the way of what activations use."""
@@ -68,18 +75,28 @@ def _integers(call: Call) -> Function | None:
     """Products of integers by BLAS, in f64, while that is exact: as long as no sum can reach 2^53."""
     if call.has(2) or call.has(3) or activate_of(call) is not None:
         return None
-    depth, work = call.shape(0)[-1], math.prod(call.output_shape)
-    if depth * work < _WORTH_CONVERTING or len(call.shape(0)) < 2 or len(call.shape(1)) < 2:
+    shapes = call.shape(0), call.shape(1), call.output_shape, call.output_shape
+    depth = shapes[0][-1] if shapes[0] else 1
+    if depth * math.prod(call.output_shape) < WORTH_CONVERTING or min(map(len, shapes[:2])) < 2:
         return _plain
-    product = np.empty(call.output_shape, np.float64)
+    own: list[Array] = []
+    if not call.has_scratch(*shapes):
+        own = [
+            *(np.empty(shape, np.float64) for shape in shapes[:3]),
+            np.empty(shapes[3], np.int64),
+        ]
 
-    def run(a: Array, b: Array, _bias: None, _residual: None, out: Array) -> None:
+    def run(a: Array, b: Array, _bias: None, _residual: None, out: Array, *scratch: Array) -> None:
         if _largest(a) * _largest(b) * depth >= _EXACT:
             np.matmul(a, b, out)
             return
-        np.matmul(a.astype(np.float64), b.astype(np.float64), product)
+        left, right, product, whole = own or scratch
+        np.copyto(left, a)
+        np.copyto(right, b)
+        np.matmul(left, right, product)
         # As the low bits of what it is, whatever the sign.
-        np.copyto(out, product.astype(np.int64), casting="unsafe")
+        np.copyto(whole, product, casting="unsafe")
+        np.copyto(out, whole, casting="unsafe")
 
     return run
 
@@ -89,7 +106,7 @@ def _largest(x: Array) -> int:
     return max(abs(int(x.max(initial=0))), abs(int(x.min(initial=0))))
 
 
-def _plain(a: Array, b: Array, _bias: None, _residual: None, out: Array) -> None:
+def _plain(a: Array, b: Array, _bias: None, _residual: None, out: Array, *_scratch: Array) -> None:
     np.matmul(a, b, out)
 
 
@@ -159,8 +176,13 @@ def _is_small(call: Call) -> bool:
 
 
 def _vector(call: Call, transposed: bool, activate: Activate | None) -> _Vector:
-    weights = call.pack(1, "vector", on_lines)
-    return _Vector(weights.T if transposed else weights, activate)
+    # BLAS is faster where the weights of a column lie together, by half for few columns.
+    turned = on_lines if transposed else _turned
+    return _Vector(call.pack(1, ("vector", transposed), turned).T, activate)
+
+
+def _turned(w: Array) -> Array:
+    return on_lines(w.T)
 
 
 def _constant_product(call: Call, transposed: bool, sizes: tuple[int, int]) -> Product:
@@ -191,11 +213,7 @@ def _columns_of_whole(call: Call, transposed: bool) -> Product | None:
     weights = call.packed(
         (1, "whole", key), lambda: packing.packed(whole.packs, whole.array, key, make)
     )
-    if is_one:
-        width = taken.stop - taken.start
-        return Product(Shape(depth, width, cut.parts, width, cut.is_small), weights[..., taken])
-    first, count = taken.start // cut.width, (taken.stop - taken.start) // cut.width
-    return Product(cut, weights).columns(first, count)
+    return Product(cut, weights).some_columns(taken)
 
 
 def _pack(cut: Shape, transposed: bool, w: Array) -> Array:
@@ -242,14 +260,16 @@ def _own_linear(call: Call, transposed: bool) -> Function | None:
         )
         if not is_vector or (residual is not None and residual.shape != shape):
             return kernel(x, w, bias, residual)
-        if vector is not None and rows == 1:
+        if vector is not None and rows == 1 and call.invoke.shares < 2:
             out = np.empty(shape, x.dtype)
             vector(x, w, bias, residual, out)
             return out
         if rows not in prepared:
             # Only the last: a sequence that grows never comes back.
             prepared.clear()
-            prepared[rows] = _prepared(product, rows, activate, call.rooms)
+            prepared[rows] = Divided.of(call, product, vector, rows) or _prepared(
+                product, rows, activate, call.rooms
+            )
         out = np.empty(shape, x.dtype)
         prepared[rows](x, w, bias, residual, out)
         return out
@@ -282,7 +302,7 @@ class _Vector(Bindable):
     """
 
     weights: Array
-    """(depth, columns), in either order of memory."""
+    """(depth, columns), the elements of a column together."""
     activate: Activate | None
 
     def __call__(self, *arrays: Any) -> None:
@@ -387,6 +407,75 @@ class Linear(Bindable):
             yield self.activate.on(target)
         if target is not y:
             yield partial(np.copyto, y, target)
+
+
+@dataclass(frozen=True)
+class Divided(Bindable):
+    """A product with a constant matrix, some rows or some columns of it a thread."""
+
+    depth: int
+    columns: int
+    lanes: tuple[tuple[Bindable, slice, slice], ...]
+    """Each thread's product, and the rows and the columns of the result that it makes."""
+    team: Team
+
+    @staticmethod
+    def of(call: Call, product: Product, vector: _Vector | None, rows: int) -> Divided | None:
+        """The product for so many rows; None where it is not to be divided, or cannot be."""
+        count, shape = call.invoke.shares, product.shape
+        if count < 2:
+            return None
+        by_rows = rows >= _ROWS_EACH * count
+        unit = shape.width if shape.blocks > 1 else _COLUMNS
+        units = rows if by_rows else shape.columns // unit
+        lanes: list[tuple[Bindable, slice, slice]] = []
+        for index, (first, last) in enumerate(_stretches(units, count)):
+            own = replace(call, rooms=call.rooms.of_lane(index))
+            activate = activate_of(own)
+            if by_rows:
+                lane = _prepared(product, last - first, activate, own.rooms)
+                lanes.append((lane, slice(first, last), slice(None)))
+                continue
+            stop = shape.columns if last == units else last * unit
+            columns = slice(first * unit, stop)
+            if rows == 1 and vector is not None:
+                lanes.append((_Vector(vector.weights[:, columns], activate), slice(None), columns))
+            else:
+                some = product.some_columns(columns)
+                lanes.append((_prepared(some, rows, activate, own.rooms), slice(None), columns))
+        if len(lanes) < 2:
+            return None
+        return Divided(shape.depth, shape.columns, tuple(lanes), teams().join())
+
+    def __call__(self, *arrays: Any) -> None:
+        self.on(*arrays)()
+
+    def on(self, *arrays: Any) -> Bound:
+        """The steps of all threads on these arrays."""
+        x, w, bias, residual, out = arrays
+        x, y = x.reshape(-1, self.depth), out.reshape(-1, self.columns)
+        bias = None if bias is None else bias.reshape(-1)
+        residual = None if residual is None else residual.reshape(y.shape)
+        return Together(
+            [
+                partial(
+                    product,
+                    x[rows],
+                    w,
+                    None if bias is None else bias[columns],
+                    None if residual is None else residual[rows, columns],
+                    y[rows, columns],
+                )
+                for product, rows, columns in self.lanes
+            ],
+            self.team,
+        )
+
+
+def _stretches(size: int, count: int) -> list[tuple[int, int]]:
+    """Nearly equal parts, none of them empty."""
+    ends = [size * (index + 1) // count for index in range(count)]
+    return [(a, b) for a, b in zip([0, *ends], ends, strict=False) if a < b]
 
 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (

@@ -47,18 +47,11 @@ def _conv_im2col(call: BoundCall) -> Run | None:
     """
     if not call.computes("fiu"):
         return None
-    x, w, group = call.input(0), call.input(1), call.params.get("group", 1)
-    axes = _axes(call)
+    w, group = call.input(1), call.params.get("group", 1)
+    axes = axes_of(call)
     outputs = call.output.shape[2:]
-    margins = [_margin(a, s, n) for a, s, n in zip(axes, x.shape[2:], outputs, strict=True)]
-    steps: list[Run] = []
-    scratch = 0
-    if any(margin != (0, 0) for margin in margins):
-        sizes = [b + s + e for s, (b, e) in zip(x.shape[2:], margins, strict=True)]
-        padded = call.scratch_of(scratch, (*x.shape[:2], *sizes), x.dtype)
-        steps += _padding(x, padded, [begin for begin, _ in margins])
-        x, scratch = padded, scratch + 1
-    windows = _windows(x, axes, outputs)
+    steps, x, scratch = with_border(call, axes)
+    windows = windows_of(x, axes, outputs)
     batch, positions = x.shape[0], math.prod(outputs)
     depth, features = x.shape[1] // group * math.prod(w.shape[2:]), w.shape[0] // group
     block = _images_at_once(call, scratch, batch, x.shape[1] * math.prod(w.shape[2:]) * positions)
@@ -139,7 +132,19 @@ class _Columns:
         ]
 
 
-def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
+def with_border(call: BoundCall, axes: Sequence[WindowAxis]) -> tuple[list[Run], Array, int]:
+    """Steps that pad the input, what they make of it, and how many scratch buffers that takes."""
+    x, outputs = call.input(0), call.output.shape[2:]
+    margins = [_margin(a, s, n) for a, s, n in zip(axes, x.shape[2:], outputs, strict=True)]
+    if not any(margin != (0, 0) for margin in margins):
+        return [], x, 0
+    sizes = [b + s + e for s, (b, e) in zip(x.shape[2:], margins, strict=True)]
+    padded = call.scratch_of(0, (*x.shape[:2], *sizes), x.dtype)
+    return _padding(x, padded, [begin for begin, _ in margins]), padded, 1
+
+
+def axes_of(call: BoundCall) -> tuple[WindowAxis, ...]:
+    """How the window of a convolution slides along each spatial axis."""
     params = call.params
     return window_axes(
         call.input(1).shape[2:],
@@ -174,7 +179,7 @@ def _padding(x: Array, padded: Array, begins: Sequence[int]) -> list[Run]:
     return [*steps, copy]
 
 
-def _windows(x: Array, axes: Sequence[WindowAxis], outputs: Sequence[int]) -> Array:
+def windows_of(x: Array, axes: Sequence[WindowAxis], outputs: Sequence[int]) -> Array:
     """A view of shape (N, C, *kernel, *outputs): for each tap, the elements it meets."""
     strides = x.strides[2:]
     return as_strided(

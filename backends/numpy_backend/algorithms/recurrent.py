@@ -34,12 +34,14 @@ def _lstm(call: Call) -> Function | None:
     bias = None
     if call.has(3):
         bias = call.packed("bias", lambda: _halved(_summed(call.constant(3)), size))
-    gates = np.empty((steps, batch, 4 * size), call.dtype)
-    layer = _Lstm(size, gates, _Cell.of(batch, size, call.dtype))
+    shapes = ((steps, batch, 4 * size), (batch, 4 * size), (batch, size))
+    own = () if call.has_scratch(*shapes) else [np.empty(shape, call.dtype) for shape in shapes]
     orders = _orders(str(params.get("direction", "forward")), steps)
 
     def run(x: Array, *rest: Any) -> None:
-        start, cell, y, last, last_cell = rest[4], rest[5], *rest[-3:]
+        start, cell, y, last, last_cell = rest[4], rest[5], *rest[7:10]
+        gates, some, product = own or rest[10:]
+        layer = _Lstm(size, gates, _Cell.of(some, product))
         for at, order in enumerate(orders):
             x_gates = gates.reshape(-1, 4 * size)
             np.matmul(x.reshape(-1, inputs), weights[at], x_gates)
@@ -66,11 +68,12 @@ class _Cell:
     half: Array
 
     @staticmethod
-    def of(batch: int, size: int, dtype: np.dtype[Any]) -> _Cell:
-        """For so many sequences."""
-        gates = np.empty((batch, 4 * size), dtype)
-        input_, output, forget, candidate = np.split(gates, 4, axis=1)
-        product, half = np.empty((batch, size), dtype), np.array(0.5, dtype)
+    def of(gates: Array, product: Array) -> _Cell:
+        """In such memory: (batch, 4 * size) and (batch, size)."""
+        size, half = product.shape[1], np.array(0.5, product.dtype)
+        input_, output, forget, candidate = (
+            gates[:, at * size : (at + 1) * size] for at in range(4)
+        )
         return _Cell(gates, gates[:, : 3 * size], input_, output, forget, candidate, product, half)
 
     def step(self, x_gates: Array, recurrent: Array, state: Array | None, c: Array) -> None:

@@ -30,9 +30,11 @@ def _top_k(call: Call) -> Function | None:
         return None
     rows, size = math.prod(shape[:-1]), shape[-1]
     kernel = partial(kernels.table()["top_k"], **params)
-    work, each, none = np.empty((rows, size), call.dtype), np.arange(rows), lowest(call.dtype)
+    own = None if call.has_scratch(shape) else np.empty(shape, call.dtype)
+    each, none = np.arange(rows), lowest(call.dtype)
 
-    def run(x: Array, _k: None, values: Array, indices: Array) -> None:
+    def run(x: Array, _k: None, values: Array, indices: Array, *scratch: Array) -> None:
+        work = (scratch[0] if own is None else own).reshape(rows, size)
         np.copyto(work, x.reshape(rows, size))
         if not largest:
             np.negative(work, work)

@@ -14,25 +14,24 @@ from xdsl.dialects.builtin import StringAttr
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.plan.algorithms.attention import ATTENTION
-from pyflame_rt.dialects.plan.algorithms.base import Algorithm
+from pyflame_rt.dialects.plan.algorithms.base import ALGORITHM, Algorithm
 from pyflame_rt.dialects.plan.algorithms.channels_last import CHANNELS_LAST
 from pyflame_rt.dialects.plan.algorithms.contraction import CONTRACTIONS
 from pyflame_rt.dialects.plan.algorithms.elementwise import ELEMENTWISE
 from pyflame_rt.dialects.plan.algorithms.movement import MOVEMENTS
 from pyflame_rt.dialects.plan.algorithms.quantized import QUANTIZED
 from pyflame_rt.dialects.plan.algorithms.reduction import REDUCTIONS
+from pyflame_rt.dialects.plan.algorithms.sparse import SPARSE
 from pyflame_rt.dialects.plan.algorithms.window import WINDOWS
 
 __all__ = ["ALGORITHM", "ALGORITHMS", "Algorithm", "candidates", "choose", "for_op", "modelled"]
-
-ALGORITHM = "plan.algorithm"
-"""The attribute of an op that names its algorithm."""
 
 _ALL = (
     *ELEMENTWISE,
     *MOVEMENTS,
     *REDUCTIONS,
     *CONTRACTIONS,
+    *SPARSE,
     *WINDOWS,
     *CHANNELS_LAST,
     *ATTENTION,

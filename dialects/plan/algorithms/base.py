@@ -14,6 +14,9 @@ from pyflame_rt.dialects.pfrt.types import dtype_of
 
 Buffers: TypeAlias = Sequence[MemRefType[Any]]
 
+ALGORITHM = "plan.algorithm"
+"""The attribute of an op that names its algorithm."""
+
 _NATIVE_KINDS = "biufc"
 FAST_FLOATS = ("float32", "float64")
 """Element types that NumPy computes with as fast as memory is."""

@@ -79,6 +79,21 @@ def _unfolded_cost(op: PfrtOp) -> float:
     return arithmetic(op) + bytes_moved(op)
 
 
+def _like_input(op: PfrtOp) -> Buffers:
+    """A copy of x, of which what is found is taken out."""
+    x = op.operands[0]
+    return (MemRefType(type_of(x).element_type, shape_of(x) or ()),)
+
+
+def _gates(op: PfrtOp) -> Buffers:
+    """What the inputs contribute to the gates of all steps; a step's gates, and a product of them."""
+    x, r = op.operands[0], op.operands[2]
+    element, (steps, batch, _) = type_of(x).element_type, shape_of(x) or (0, 0, 0)
+    size = (shape_of(r) or (0,))[-1]
+    shapes = ((steps, batch, 4 * size), (batch, 4 * size), (batch, size))
+    return tuple(MemRefType(element, shape) for shape in shapes)
+
+
 REDUCTIONS: tuple[Algorithm, ...] = (
     *(
         Algorithm(n, f"pfrt.{n}", late=True, applies=_known_axes, cost=arithmetic)
@@ -112,8 +127,13 @@ REDUCTIONS: tuple[Algorithm, ...] = (
         "instance_normalization", "pfrt.instance_normalization", late=True,
         applies=channels_first, cost=arithmetic,
     ),
-    Algorithm("top_k", "pfrt.top_k", late=True, applies=_known_count, cost=bytes_moved),
-    Algorithm("lstm", "pfrt.lstm", late=True, applies=_known_weights, cost=arithmetic),
+    Algorithm(
+        "top_k", "pfrt.top_k", late=True, applies=_known_count, scratch=_like_input,
+        cost=bytes_moved,
+    ),
+    Algorithm(
+        "lstm", "pfrt.lstm", late=True, applies=_known_weights, scratch=_gates, cost=arithmetic
+    ),
     Algorithm(
         "log_softmax", "pfrt.log_softmax", late=True, applies=floats,
         scratch=_rows_and_exponentials, in_place=(0,), cost=arithmetic,

@@ -39,7 +39,7 @@ def _padded_sizes(op: PfrtOp) -> Shape:
     )
 
 
-def _padded(op: PfrtOp) -> Buffers:
+def padded(op: PfrtOp) -> Buffers:
     """The padded input, unless nothing is padded."""
     data = cast(WindowedOp, op).data
     shape, sizes = shape_of(data) or (), _padded_sizes(op)
@@ -101,7 +101,7 @@ def _along(op: PfrtOp, columns: MemRefType[Any]) -> Buffers:
 
 def _im2col_scratch(op: PfrtOp) -> Buffers:
     columns = _columns(op)
-    return (*_padded(op), columns, *_along(op, columns))
+    return (*padded(op), columns, *_along(op, columns))
 
 
 def _im2col_cost(op: PfrtOp) -> float:
@@ -119,7 +119,7 @@ def _spread(op: PfrtOp) -> Buffers:
     return (MemRefType(type_of(op.x).element_type, (features, *weights[2:], *shape[2:])),)
 
 
-def _is_pointwise(op: PfrtOp) -> bool:
+def is_pointwise(op: PfrtOp) -> bool:
     """Whether each output position sees just the input position of the same place."""
     return channels_first(op) and all(
         axis.kernel == axis.stride == 1 and not any(axis.resolved_pads(size))
@@ -129,7 +129,7 @@ def _is_pointwise(op: PfrtOp) -> bool:
 
 WINDOWS: tuple[Algorithm, ...] = (
     Algorithm(
-        "conv_gemm_1x1", "pfrt.conv", late=False, applies=_is_pointwise, cost=arithmetic,
+        "conv_gemm_1x1", "pfrt.conv", late=False, applies=is_pointwise, cost=arithmetic,
     ),
     Algorithm(
         "conv_im2col", "pfrt.conv", late=False, applies=channels_first, scratch=_im2col_scratch,

@@ -135,3 +135,13 @@ plan.parallel {
   plan.yield
 }
 // CHECK: plan.parallel: C2: region 0 writes what region 1 uses of a
+
+// -----
+
+// What fills buffers is cut by the plan, not by the call.
+func.func @shares(%x: memref<4xf32>) {
+  %y = plan.alloc : memref<4xf32>
+  plan.call @relu(%x) into(%y) {plan.shares = 2 : i64} : (memref<4xf32>) into(memref<4xf32>)
+  func.return
+}
+// CHECK: plan.call: C3: plan.shares is at least 1, of a call with owned results

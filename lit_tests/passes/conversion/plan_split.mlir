@@ -99,3 +99,27 @@ func.func @heads(%q: memref<1x4x16xf32>) {
 // CHECK: kv_num_heads = 2 : i64
 // CHECK: } {
 // CHECK: plan.part %q[0, 0, 8]
+
+// -----
+
+// Rows that only a run tells are divided by the call itself.
+func.func @unknown_rows(%x: memref<?x6xf32>) -> memref<?x128xf32> {
+  %w = plan.constant {value = dense<1.0> : tensor<6x128xf32>} : memref<6x128xf32>
+  %y = plan.call @matmul(%x, %w) {absent = array<i64: 2, 3>} : (memref<?x6xf32>, memref<6x128xf32>) -> memref<?x128xf32>
+  func.return %y : memref<?x128xf32>
+}
+// CHECK-LABEL: @unknown_rows
+// CHECK-SAME: plan.blas_threads = 1
+// CHECK: plan.call @matmul(%x, %w) {{.*}}plan.shares = 2 : i64
+
+// -----
+
+// A convolution beside it is left to the threads of BLAS.
+func.func @undivided(%x: memref<?x6xf32>, %i: memref<?x3x8x8xf32>, %k: memref<5x3x3x3xf32>) -> (memref<?x128xf32>, memref<?x5x6x6xf32>) {
+  %w = plan.constant {value = dense<1.0> : tensor<6x128xf32>} : memref<6x128xf32>
+  %y = plan.call @matmul(%x, %w) {absent = array<i64: 2, 3>} : (memref<?x6xf32>, memref<6x128xf32>) -> memref<?x128xf32>
+  %z = plan.call @conv(%i, %k) {params = {group = 1 : i64}, absent = array<i64: 2, 3>} : (memref<?x3x8x8xf32>, memref<5x3x3x3xf32>) -> memref<?x5x6x6xf32>
+  func.return %y, %z : memref<?x128xf32>, memref<?x5x6x6xf32>
+}
+// CHECK-LABEL: @undivided
+// CHECK-NOT: plan.shares

@@ -53,12 +53,14 @@ def sample() -> ModelProto:
         "low": np.float32(0),
         "start": np.array([0, 0]),
         "end": np.array([9, 9]),
-        "gw": np.ones((3, 2), np.float32),
         "yes": np.array(True),
     }
     tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     outputs = [_value("z"), helper.make_empty_tensor_value_info("pi")]
     graph = helper.make_graph(nodes, "g", [_value("x", ["N", 2, 4, 4])], outputs, tensors)
+    held = numpy_helper.from_array(np.ones(3, np.float32), "gw")
+    places = numpy_helper.from_array(np.array([0, 3, 4]))
+    graph.sparse_initializer.append(helper.make_sparse_tensor(held, places, [3, 2]))
     body = node("Softmax", ["a"], ["b"])
     body.attribute.append(AttributeProto(name="axis", ref_attr_name="axis", type=2))
     opsets = [helper.make_opsetid("", 11), helper.make_opsetid("f", 1)]

@@ -16,6 +16,7 @@ from mutants.base import Format, changed_bytes, how_many
 from pyflame_rt import module_files, pipelines
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
 from pyflame_rt.dialects.pfrt.data import ConstantOp
+from pyflame_rt.dialects.pfrt.types import numpy_dtype
 from pyflame_rt.errors import PyFlameRTError
 from pyflame_rt.frontends.pfm import PfmFile, dump_pfm, read_pfm
 from pyflame_rt.frontends.pfm.layout import HEADER_SIZE, Feature, Header, digest_of
@@ -27,6 +28,8 @@ func.func @main(%x: tensor<?x40xf32> {pfrt.name = "x", pfrt.dims = ["N", ""]}, %
     -> (tensor<?x50xf32> {pfrt.name = "y"}) {
   %w = pfrt.constant #pfrt.weight<"w"> as "w" : tensor<40x50xf32>
   %b = pfrt.constant #pfrt.weight<"b"> as "b" : tensor<1030xf32>
+  %s = pfrt.constant #pfrt.weight<"s"> as "s" : tensor<40x50xf16>
+  %t = pfrt.constant #pfrt.weight<"t"> as "t" : tensor<1030xf64>
   %y = pfrt.matmul %x, %w as "y" : tensor<?x40xf32>, tensor<40x50xf32> -> tensor<?x50xf32> loc("n"("m.onnx":1:0))
   %z = pfrt.if %c -> (tensor<?x50xf32>) {
     pfrt.yield %y : tensor<?x50xf32>
@@ -42,13 +45,17 @@ WORDS = (0, 1, 2, 3, 4, 8, 64, 65, 255, 256, 2**31 - 1, 2**31, 2**32 - 2, 2**32 
 
 
 def module() -> ModuleOp:
-    """A module with weights, a subgraph, a symbolic dimension and a location."""
+    """A module with weights, sparse ones too, a subgraph, a symbolic dimension and a location."""
     found = module_files.parse(MODULE, make_context(), "m.mlir")
     generator = np.random.default_rng(0)
     for op in found.walk():
         if isinstance(op, ConstantOp):
-            shape = op.result.type.get_shape()
-            op.properties["value"] = WeightAttr(Weight(generator.random(shape, np.float32)))
+            array = generator.random(op.result.type.get_shape(), np.float32)
+            dtype = numpy_dtype(op.result.type.element_type)
+            if dtype != np.float32:
+                # These are stored without their zeros.
+                array = np.where(array > 0.97, array, 0).astype(dtype)
+            op.properties["value"] = WeightAttr(Weight(array))
     return found
 
 
@@ -129,7 +136,7 @@ def changed(data: bytes, draw: random.Random) -> bytes:
     for _ in range(how_many(draw)):
         if len(meta) >= 4:
             draw.choice(MUTATIONS)(meta, draw)
-    features = draw.choice([file.features, Feature(7)])
+    features = draw.choice([file.features, Feature(15)])
     return assembled(bytes(meta), data[file.header.data_offset :], features)
 
 

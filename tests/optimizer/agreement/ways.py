@@ -13,7 +13,7 @@ from xdsl.passes import ModulePass
 
 from agreement.judging import Judge
 from pyflame_rt import compiler, pipelines
-from pyflame_rt.backends.base import Executable, get_backend
+from pyflame_rt.backends.base import ANY_THREADS, Executable, Threads, get_backend
 from pyflame_rt.universe import make_context
 
 Feeds: TypeAlias = Sequence[Sequence[Any]]
@@ -39,18 +39,23 @@ def optimised(
     return copy
 
 
-def planned(module: ModuleOp, pipeline: str = "") -> Executable:
-    """The NumPy plan of a module that is optimised."""
-    backend = get_backend("numpy")
-    lowered = optimised(module, compiler.join(pipeline, backend.pipeline), verify=False)
+def planned(module: ModuleOp, level: int, pipeline: str = "") -> Executable:
+    """The NumPy plan of a module that is optimised, as a session of that level lowers it.
+
+    Above level 0 it has two threads, and every call that can be cut is, however small.
+    """
+    threads = Threads(2) if level else ANY_THREADS
+    backend = get_backend("numpy").with_threads(threads)
+    lowering = backend.lowering(level).replace("threads=2", "threads=2 worth=0")
+    lowered = optimised(module, compiler.join(pipeline, lowering), verify=False)
     return backend.compile(lowered)
 
 
-def specialised(module: ModuleOp, feed: Sequence[Any]) -> Executable:
+def specialised(module: ModuleOp, level: int, feed: Sequence[Any]) -> Executable:
     """The NumPy plan of a module that is optimised, for exactly these inputs."""
     inputs, _ = compiler.signature(module)
     shapes = [getattr(array, "shape", ()) for array in feed]
-    return planned(module, compiler.specialization_pipeline(inputs, shapes))
+    return planned(module, level, compiler.specialization_pipeline(inputs, shapes))
 
 
 @dataclass
@@ -88,29 +93,29 @@ class Examination:
                 yield f"level {level}: {type(error).__name__}: {error}"
                 continue
             if level in self.levels:
-                yield from self._of_plan(f"level {level}", better, judges)
+                yield from self._of_plan(level, better, judges)
             if level in self.specialise:
-                yield from self._of_special_plans(f"level {level}", better, judges)
+                yield from self._of_special_plans(level, better, judges)
         for judge in judges:
             self.second_looks += judge.second_looks
 
-    def _of_plan(self, name: str, module: ModuleOp, judges: Sequence[Judge]) -> Iterator[str]:
+    def _of_plan(self, level: int, module: ModuleOp, judges: Sequence[Judge]) -> Iterator[str]:
         try:
-            plan = planned(module)
+            plan = planned(module, level)
         except Exception as error:
-            yield f"{name}, dynamic plan: {type(error).__name__}: {error}"
+            yield f"level {level}, dynamic plan: {type(error).__name__}: {error}"
             return
         for judge in judges:
-            yield from _run(f"{name}, dynamic plan", plan, judge)
+            yield from _run(f"level {level}, dynamic plan", plan, judge)
 
     def _of_special_plans(
-        self, name: str, module: ModuleOp, judges: Sequence[Judge]
+        self, level: int, module: ModuleOp, judges: Sequence[Judge]
     ) -> Iterator[str]:
         for judge in judges[-self.most :]:
             shapes = [getattr(array, "shape", ()) for array in judge.feed]
-            way = f"{name}, plan for {shapes}"
+            way = f"level {level}, plan for {shapes}"
             try:
-                plan = specialised(module, judge.feed)
+                plan = specialised(module, level, judge.feed)
             except Exception as error:
                 yield f"{way}: {type(error).__name__}: {error}"
                 continue
@@ -126,7 +131,7 @@ class _Lazy:
 
     def run(self, feed: Sequence[Any]) -> Sequence[Any]:
         if self.plan is None:
-            self.plan = planned(self.module)
+            self.plan = planned(self.module, 0)
         return self.plan.run(feed)
 
 

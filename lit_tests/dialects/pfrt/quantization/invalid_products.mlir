@@ -330,3 +330,11 @@ func.func @f(%x: tensor<1x2x4xui8>, %sx: tensor<f32>, %zx: tensor<ui8>, %w: tens
   func.return
 }
 // CHECK: pfrt.qlinear_conv: C9: the bias must be tensor<2xi32>, got tensor<3xi32>
+
+// -----
+
+func.func @qlinear_matmul_c6(%a: tensor<2x3xui8>, %sa: tensor<f32>, %za: tensor<ui8>, %b: tensor<3x2xi8>, %sb: tensor<f32>, %zb: tensor<i8>, %sy: tensor<f32>, %zy: tensor<ui8>, %c: tensor<3xi32>) -> tensor<2x2xui8> {
+  %0 = pfrt.qlinear_matmul %a, %sa, %za, %b, %sb, %zb, %sy, %zy, %c : (tensor<2x3xui8>, tensor<f32>, tensor<ui8>, tensor<3x2xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>, tensor<3xi32>) -> tensor<2x2xui8>
+  func.return %0 : tensor<2x2xui8>
+}
+// CHECK: pfrt.qlinear_matmul: C6:
