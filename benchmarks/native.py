@@ -109,14 +109,13 @@ def _row(cpu: str, shape: tuple[int, int, int], rounds: int) -> dict[str, Any]:
 
 
 def _product(cpu: str, x: Any, w: Any, bias: Any, y: Any) -> Callable[[], None]:
-    from pyflame_rt.backends.native.epilogues import Finish
-    from pyflame_rt.backends.native.products import Layout, Product, pack, pack_bias
+    from pyflame_rt.backends.native.products import Finish, Layout, Product, pack, pack_bias
     from pyflame_rt.dialects.plan.schedules import SCHEDULES
 
     schedule = SCHEDULES[cpu]
     layout = Layout(x.shape[0], w.shape[1], w.shape[0], x.strides[0], y.strides[0])
     packed, packed_bias = pack(schedule.columns, w), pack_bias(schedule.columns, bias)
-    product = Product.of(schedule, layout, packed, packed_bias, Finish(True, False, "relu"))
+    product = Product.of(schedule, layout, packed, packed_bias, Finish("relu"))
     return product.on(x, y, None)
 
 
@@ -145,22 +144,22 @@ def _peak(cpu: str) -> float:
     import numpy as np
     from xdsl.dialects.builtin import ModuleOp, i64
 
-    from pyflame_rt.backends.native import compiling, processors
+    from pyflame_rt.backends.native import compiling, printing, processors
     from pyflame_rt.backends.native.builder import POINTER, Builder
     from pyflame_rt.dialects.plan.schedules import SCHEDULES
 
     kind, lanes, chains = processors.instructions(cpu), SCHEDULES[cpu].lanes, 12
     assert kind is not None
-    b = Builder("peak", [POINTER, i64], public=True)
+    b = Builder("peak", [POINTER, i64], public=True, fused=kind.has_fma)
     out, turns = b.arguments
     factor = b.load_vector(out, lanes)
 
     def turn(values: Any) -> Any:
-        return [b.multiply_add(v, factor, factor, kind.has_fma) for v in values]
+        return [b.multiply_add(v, factor, factor) for v in values]
 
     for index, value in enumerate(b.loop(turns, [factor] * chains, turn)):
         b.store(value, b.at(out, 4 * lanes * index))
-    text = compiling.to_llvm(ModuleOp([b.finish()]))
+    text = printing.to_text(ModuleOp([b.finish()]))
     code = compiling.to_object(text, kind)
     loaded = compiling.load(code, "peak", [ctypes.c_void_p, ctypes.c_int64])
     room, turns_made = np.zeros(lanes * chains, np.float32), 20_000

@@ -1,15 +1,18 @@
-"""Writes functions in xDSL's `llvm` dialect: arithmetic on addresses, vectors, and loops."""
+"""Writes functions in xDSL's `llvm` dialect: arithmetic on addresses, vectors of f32, and loops."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, cast
 
 from xdsl.dialects import llvm
 from xdsl.dialects.builtin import (
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
+    FloatAttr,
     IntegerAttr,
+    StringAttr,
     VectorType,
     f32,
     i1,
@@ -17,29 +20,57 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
+from xdsl.dialects.utils import FastMathFlag
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 POINTER = llvm.LLVMPointerType()
 Values = Sequence[SSAValue]
 
+_NO_FLAGS: Mapping[str, Attribute] = {"fastmathFlags": llvm.FastMathAttr(None)}
+_ANY_ORDER: Mapping[str, Attribute] = {"fastmathFlags": llvm.FastMathAttr([FastMathFlag.REASSOC])}
+_NO_OVERFLOW: Mapping[str, Attribute] = {"overflowFlags": IntegerAttr(0, i32)}
+
+
+@cache
+def vector_of(lanes: int, element: Attribute = f32) -> VectorType[Any]:
+    """The type of a vector."""
+    return VectorType(element, [lanes])
+
 
 class Builder:
-    """Appends ops to one function, block after block."""
+    """Appends ops to one function, block after block.
 
-    def __init__(self, name: str, kinds: Sequence[Attribute], *, public: bool = False) -> None:
+    Ops are made by `create`, which is several times faster than their constructors: what a kernel takes
+    to compile is, for the most part, what its thousands of ops take to be made.
+    """
+
+    def __init__(
+        self, name: str, kinds: Sequence[Attribute], *, public: bool = False, fused: bool = True
+    ) -> None:
         self._block = Block(arg_types=kinds)
         self._region = Region(self._block)
-        self._constants: dict[tuple[float, Attribute], SSAValue] = {}
+        self._constants: dict[tuple[Any, Attribute], SSAValue] = {}
         self._entry = self._block
+        self.fused = fused
+        """Whether the processor multiplies and adds at once."""
         self.arguments: tuple[SSAValue, ...] = tuple(self._block.args)
         kind = llvm.LLVMFunctionType(list(kinds), llvm.LLVMVoidType())
         linkage = llvm.LinkageAttr("external" if public else "internal")
         self.function = llvm.FuncOp(name, kind, linkage, body=self._region)
 
-    def add(self, op: Operation) -> SSAValue:
+    # Ops and constants.
+
+    def add(
+        self,
+        op: type[Operation],
+        operands: Values,
+        kind: Attribute,
+        properties: Mapping[str, Attribute] = _NO_FLAGS,
+    ) -> SSAValue:
         """Append an op; its result."""
-        self._block.add_op(op)
-        return op.results[0]
+        made = op.create(operands=operands, result_types=(kind,), properties=dict(properties))
+        self._block.add_op(made)
+        return made.results[0]
 
     def do(self, op: Operation) -> None:
         """Append an op without a result."""
@@ -47,127 +78,273 @@ class Builder:
 
     def integer(self, value: int, kind: Any = i64) -> SSAValue:
         """A constant, which stands at the top of the function."""
-        key = (value, kind)
-        if key not in self._constants:
-            op = llvm.ConstantOp(IntegerAttr(value, kind), kind)
-            self._at_top(op)
-            self._constants[key] = op.result
-        return self._constants[key]
+        return self._constant((value, kind), lambda: IntegerAttr(value, kind))
 
-    def _at_top(self, op: Operation) -> None:
+    def float(self, value: float) -> SSAValue:
+        """An f32."""
+        return self._constant((str(value), f32), lambda: FloatAttr(value, f32))
+
+    def splat(self, value: float, lanes: int) -> SSAValue:
+        """A vector of one f32 constant."""
+        kind = vector_of(lanes)
+        # -0.0 == 0.0, and yet they are two.
+        key = (str(value), kind)
+        return self._constant(key, lambda: DenseIntOrFPElementsAttr.from_list(kind, [value]))
+
+    def splat_integer(self, value: int, lanes: int) -> SSAValue:
+        """A vector of one i32 constant."""
+        kind = vector_of(lanes, i32)
+        return self._constant(
+            (value, kind), lambda: DenseIntOrFPElementsAttr.from_list(kind, [value])
+        )
+
+    def poison(self, kind: Attribute) -> SSAValue:
+        """Any value at all."""
+        if ("poison", kind) not in self._constants:
+            self._constants["poison", kind] = self._at_top(llvm.UndefOp(kind))
+        return self._constants["poison", kind]
+
+    def null(self) -> SSAValue:
+        """The address of nothing."""
+        if ("null", POINTER) not in self._constants:
+            self._constants["null", POINTER] = self._at_top(llvm.ZeroOp(result_types=[POINTER]))
+        return self._constants["null", POINTER]
+
+    def _constant(self, key: tuple[Any, Attribute], make: Callable[[], Attribute]) -> SSAValue:
+        found = self._constants.get(key)
+        if found is None:
+            found = self._constants[key] = self._at_top(llvm.ConstantOp(make(), key[1]))
+        return found
+
+    def _at_top(self, op: Operation) -> SSAValue:
         first = self._entry.first_op
         if first is None:
             self._entry.add_op(op)
         else:
             self._entry.insert_op_before(op, first)
+        return op.results[0]
 
-    def splat(self, value: float, lanes: int) -> SSAValue:
-        """A vector of one f32 constant, which stands at the top of the function."""
-        kind = VectorType(f32, [lanes])
-        if (value, kind) not in self._constants:
-            op = llvm.ConstantOp(DenseIntOrFPElementsAttr.from_list(kind, [value]), kind)
-            self._at_top(op)
-            self._constants[value, kind] = op.result
-        return self._constants[value, kind]
+    # Integers.
 
     def plus(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """a + b."""
-        return self.add(llvm.AddOp(a, self._value(b)))
+        return self.add(llvm.AddOp, (a, self._value(b)), a.type, _NO_OVERFLOW)
 
-    def minus(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
+    def minus(self, a: SSAValue | int, b: SSAValue | int) -> SSAValue:
         """a - b."""
-        return self.add(llvm.SubOp(a, self._value(b)))
+        a = self._value(a)
+        return self.add(llvm.SubOp, (a, self._value(b)), a.type, _NO_OVERFLOW)
 
     def times(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """a * b."""
-        return self.add(llvm.MulOp(a, self._value(b)))
+        if isinstance(b, int) and b == 1:
+            return a
+        return self.add(llvm.MulOp, (a, self._value(b)), a.type, _NO_OVERFLOW)
 
     def shifted(self, a: SSAValue, bits: int) -> SSAValue:
         """a >> bits, of what is not negative."""
-        return self.add(llvm.LShrOp(a, self.integer(bits)))
+        return self.add(llvm.LShrOp, (a, self.integer(bits)), a.type, {}) if bits else a
 
     def masked(self, a: SSAValue, mask: int) -> SSAValue:
         """a & mask."""
-        return self.add(llvm.AndOp(a, self.integer(mask)))
+        return self.add(llvm.AndOp, (a, self.integer(mask)), a.type, {})
+
+    def bits_of_both(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """a | b."""
+        return self.add(llvm.OrOp, (a, b), a.type, {})
+
+    def smallest(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
+        """The smaller of two i64."""
+        return self.call("llvm.smin.i64", (a, self._value(b)), i64)
+
+    def largest(self, a: SSAValue, b: SSAValue | int) -> SSAValue:
+        """The larger of two i64."""
+        return self.call("llvm.smax.i64", (a, self._value(b)), i64)
 
     def compare(self, how: str, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """Whether a and b compare so: "eq", "slt", "sge", …"""
-        predicate = llvm.ICmpPredicateFlag(how).to_int()
-        return self.add(llvm.ICmpOp(a, self._value(b), IntegerAttr(predicate, i64)))
+        predicate = IntegerAttr(llvm.ICmpPredicateFlag(how).to_int(), i64)
+        return self.add(llvm.ICmpOp, (a, self._value(b)), i1, {"predicate": predicate})
+
+    def compare_floats(self, how: str, a: SSAValue, b: SSAValue) -> SSAValue:
+        """Whether two f32 compare so: "oeq", "olt", …"""
+        predicate = IntegerAttr(llvm.FCmpPredicateFlag(how).to_int(), i64)
+        return self.add(llvm.FCmpOp, (a, b), i1, {"predicate": predicate, **_NO_FLAGS})
+
+    def bits_of_all(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """a & b."""
+        return self.add(llvm.AndOp, (a, b), a.type, {})
+
+    def choose(self, condition: SSAValue, a: SSAValue, b: SSAValue) -> SSAValue:
+        """a if the condition holds, else b."""
+        return self.add(llvm.SelectOp, (condition, a, b), a.type)
 
     def _value(self, value: SSAValue | int) -> SSAValue:
         return self.integer(value) if isinstance(value, int) else value
 
+    # Memory.
+
     def at(self, pointer: SSAValue, offset: SSAValue | int) -> SSAValue:
         """The address so many bytes on."""
-        if isinstance(offset, int) and offset == 0:
-            return pointer
-        return self.add(llvm.GEPOp.from_mixed_indices(pointer, [offset], i8))
+        if isinstance(offset, int):
+            if offset == 0:
+                return pointer
+            return self.add(llvm.GEPOp, (pointer,), POINTER, _offset(offset))
+        return self.add(llvm.GEPOp, (pointer, offset), POINTER, _offset(llvm.GEP_USE_SSA_VAL))
+
+    def number_of(self, pointer: SSAValue) -> SSAValue:
+        """An address as a number."""
+        return self.add(llvm.PtrToIntOp, (pointer,), i64, {})
 
     def load(self, pointer: SSAValue, kind: Attribute, alignment: int) -> SSAValue:
         """What lies at an address."""
-        return self.add(llvm.LoadOp(pointer, kind, alignment))
+        return self.add(llvm.LoadOp, (pointer,), kind, _aligned(alignment))
 
-    def load_vector(self, pointer: SSAValue, lanes: int) -> SSAValue:
-        """As many f32 as there are lanes."""
-        return self.load(pointer, VectorType(f32, [lanes]), 4)
+    def load_vector(
+        self,
+        pointer: SSAValue,
+        lanes: int,
+        mask: SSAValue | None = None,
+        otherwise: SSAValue | None = None,
+    ) -> SSAValue:
+        """As many f32 as there are lanes; where a mask says no, nothing is read, but a zero found, or
+        what is there `otherwise`."""
+        kind = vector_of(lanes)
+        if mask is None:
+            return self.load(pointer, kind, 4)
+        otherwise = self.splat(0.0, lanes) if otherwise is None else otherwise
+        given = (pointer, self.integer(4, i32), mask, otherwise)
+        return self.call(f"llvm.masked.load.v{lanes}f32.p0", given, kind)
 
-    def store(self, value: SSAValue, pointer: SSAValue) -> None:
-        """Put f32 down."""
-        self.do(llvm.StoreOp(value, pointer, 4))
+    def store(self, value: SSAValue, pointer: SSAValue, mask: SSAValue | None = None) -> None:
+        """Put f32 down, all or where the mask says so."""
+        if mask is None:
+            operands = (value, pointer)
+            self.do(llvm.StoreOp.create(operands=operands, properties=dict(_aligned(4))))
+            return
+        given = (value, pointer, self.integer(4, i32), mask)
+        self.run(f"llvm.masked.store.{suffix(value)}.p0", given)
+
+    def store_number(self, value: SSAValue, pointer: SSAValue) -> None:
+        """Put an i64 down."""
+        self.do(llvm.StoreOp.create(operands=(value, pointer), properties=dict(_aligned(8))))
 
     def lanes_below(self, count: SSAValue, lanes: int) -> SSAValue:
         """A mask of the first `count` lanes; none if that is negative, all if there are not more."""
-        zero = self.integer(0)
-        counted = self.call("llvm.smax.i64", [count, zero], i64)
+        counted = self.largest(count, 0)
         name = f"llvm.get.active.lane.mask.v{lanes}i1.i64"
-        return self.call(name, [zero, counted], VectorType(i1, [lanes]))
+        return self.call(name, (self.integer(0), counted), vector_of(lanes, i1))
 
     def prefetch(self, pointer: SSAValue) -> None:
         """Have a line brought to the second cache, if the address is any."""
-        numbers = [self.integer(value, i32) for value in (0, 2, 1)]
-        self.do(llvm.CallIntrinsicOp("llvm.prefetch.p0", [pointer, *numbers], []))
-
-    def load_some(self, pointer: SSAValue, mask: SSAValue, lanes: int) -> SSAValue:
-        """f32 where the mask says so, zeros elsewhere, where nothing is read."""
-        kind = VectorType(f32, [lanes])
-        name = f"llvm.masked.load.v{lanes}f32.p0"
-        return self.call(name, [pointer, self.integer(4, i32), mask, self.splat(0.0, lanes)], kind)
-
-    def store_some(self, value: SSAValue, pointer: SSAValue, mask: SSAValue) -> None:
-        """Put f32 down where the mask says so."""
-        self.do(llvm.MaskedStoreOp(value, pointer, mask, 4))
-
-    def call(self, intrinsic: str, values: Values, kind: Attribute) -> SSAValue:
-        """What an intrinsic of LLVM returns."""
-        return self.add(llvm.CallIntrinsicOp(intrinsic, list(values), [kind]))
+        self.run("llvm.prefetch.p0", (pointer, *(self.integer(value, i32) for value in (0, 2, 1))))
 
     def broadcast(self, pointer: SSAValue, lanes: int) -> SSAValue:
-        """One f32 in all lanes."""
-        vector = self.add(llvm.UndefOp(VectorType(f32, [lanes])))
-        first = llvm.InsertElementOp(vector, self.load(pointer, f32, 4), self.integer(0, i32))
-        self.do(first)
-        mask = DenseArrayBase.from_list(i32, [0] * lanes)
-        shuffle = llvm.ShuffleVectorOp(first.res, first.res, mask, VectorType(f32, [lanes]))
-        return self.add(shuffle)
+        """One f32 of memory in all lanes."""
+        return self.spread(self.load(pointer, f32, 4), lanes)
 
-    def multiply_add(self, a: SSAValue, b: SSAValue, c: SSAValue, fused: bool) -> SSAValue:
-        """a * b + c, rounded once if `fused`."""
-        if fused:
-            return self.add(llvm.FMAOp(a, b, c))
-        return self.add(llvm.FAddOp(c, self.add(llvm.FMulOp(a, b))))
+    def spread(self, value: SSAValue, lanes: int) -> SSAValue:
+        """One f32 in all lanes."""
+        kind = vector_of(lanes)
+        given = (self.poison(kind), value, self.integer(0, i32))
+        first = self.add(llvm.InsertElementOp, given, kind, {})
+        return self.add(llvm.ShuffleVectorOp, (first, first), kind, _zeros(lanes))
+
+    # Floats.
+
+    def multiply_add(self, a: SSAValue, b: SSAValue, c: SSAValue) -> SSAValue:
+        """a * b + c, rounded once if the processor does both at once."""
+        if self.fused:
+            return self.add(llvm.FMAOp, (a, b, c), a.type)
+        return self.add_floats(self.multiply(a, b), c)
 
     def add_floats(self, a: SSAValue, b: SSAValue) -> SSAValue:
         """a + b."""
-        return self.add(llvm.FAddOp(a, b))
+        return self.add(llvm.FAddOp, (a, b), a.type)
+
+    def subtract(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """a - b."""
+        return self.add(llvm.FSubOp, (a, b), a.type)
+
+    def multiply(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """a * b."""
+        return self.add(llvm.FMulOp, (a, b), a.type)
+
+    def divide(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """a / b."""
+        return self.add(llvm.FDivOp, (a, b), a.type)
 
     def larger(self, a: SSAValue, b: SSAValue) -> SSAValue:
         """The larger in each lane; NaN if one is."""
-        return self.call(f"llvm.maximum.{_suffix(a)}", [a, b], a.type)
+        return self.call(f"llvm.maximum.{suffix(a)}", (a, b), a.type)
 
     def smaller(self, a: SSAValue, b: SSAValue) -> SSAValue:
         """The smaller in each lane; NaN if one is."""
-        return self.call(f"llvm.minimum.{_suffix(a)}", [a, b], a.type)
+        return self.call(f"llvm.minimum.{suffix(a)}", (a, b), a.type)
+
+    def unary(self, name: str, a: SSAValue) -> SSAValue:
+        """An intrinsic of one vector: "sqrt", "fabs", "floor", …"""
+        return self.call(f"llvm.{name}.{suffix(a)}", (a,), a.type)
+
+    def total(self, a: SSAValue) -> SSAValue:
+        """The sum of all lanes, in any order."""
+        name = f"llvm.vector.reduce.fadd.{suffix(a)}"
+        return self.call(name, (self.float(-0.0), a), f32, _ANY_ORDER)
+
+    def largest_lane(self, a: SSAValue) -> SSAValue:
+        """The largest of all lanes; NaN if one is."""
+        return self.call(f"llvm.vector.reduce.fmaximum.{suffix(a)}", (a,), f32)
+
+    def cast(self, a: SSAValue, kind: Attribute) -> SSAValue:
+        """The same bits as another type."""
+        return self.add(llvm.BitcastOp, (a,), kind, {})
+
+    # Calls.
+
+    def call(
+        self,
+        intrinsic: str,
+        values: Values,
+        kind: Attribute,
+        flags: Mapping[str, Attribute] = _NO_FLAGS,
+    ) -> SSAValue:
+        """What an intrinsic of LLVM returns."""
+        return self.add(
+            llvm.CallIntrinsicOp, values, kind, _intrinsic(intrinsic, len(values), flags)
+        )
+
+    def run(self, intrinsic: str, values: Values) -> None:
+        """Call an intrinsic that returns nothing."""
+        properties = dict(_intrinsic(intrinsic, len(values), _NO_FLAGS))
+        self.do(llvm.CallIntrinsicOp.create(operands=values, properties=properties))
+
+    def call_function(self, name: str, values: Values) -> None:
+        """Call a function of the same module that returns nothing."""
+        self.do(llvm.CallOp(name, *values))
+
+    def call_address(self, address: SSAValue, values: Values) -> None:
+        """Call the function of these values at an address, which returns nothing."""
+        kind = llvm.LLVMFunctionType([value.type for value in values], llvm.LLVMVoidType())
+        op = llvm.CallOp("unknown", address, *values)
+        del op.properties["callee"]
+        op.properties["var_callee_type"] = kind
+        self.do(op)
+
+    def assembly(self, code: str, constraints: str, values: Values, kind: Attribute | None) -> Any:
+        """What inline assembly returns; it may read and write memory."""
+        kinds = [] if kind is None else [kind]
+        op = llvm.InlineAsmOp(
+            code,
+            constraints,
+            values,
+            kinds,
+            has_side_effects=True,
+            tail_call_kind=llvm.TailCallKindAttr(llvm.TailCallKind.NONE),
+        )
+        self.do(op)
+        return op.results[0] if op.results else None
+
+    # Control.
 
     def loop(
         self, count: SSAValue, carried: Values, body: Callable[[tuple[SSAValue, ...]], Values]
@@ -183,6 +360,19 @@ class Builder:
         left = self.minus(left, 1)
         more = self.compare("sgt", left, 0)
         self.do(llvm.CondBrOp(more, inside, [left, *results], after, list(results)))
+        self._enter(after)
+        return tuple(after.args)
+
+    def repeat_while(
+        self, carried: Values, body: Callable[[tuple[SSAValue, ...]], tuple[SSAValue, Values]]
+    ) -> tuple[SSAValue, ...]:
+        """Run `body` at least once, as long as the condition that it returns first holds."""
+        kinds = [value.type for value in carried]
+        inside, after = Block(arg_types=kinds), Block(arg_types=kinds)
+        self.do(llvm.BrOp(inside, *carried))
+        self._enter(inside)
+        more, results = body(tuple(inside.args))
+        self.do(llvm.CondBrOp(more, inside, list(results), after, list(results)))
         self._enter(after)
         return tuple(after.args)
 
@@ -202,13 +392,13 @@ class Builder:
         self._enter(after)
         return tuple(after.args)
 
+    def when(self, condition: SSAValue, then: Callable[[], Values], otherwise: Values) -> Values:
+        """What a branch returns if the condition holds, else what was there before."""
+        return self.either(condition, then, lambda: otherwise, [v.type for v in otherwise])
+
     def _enter(self, block: Block) -> None:
         self._region.add_block(block)
         self._block = block
-
-    def call_function(self, name: str, values: Values) -> None:
-        """Call a function of the same module that returns nothing."""
-        self.do(llvm.CallOp(name, *values))
 
     def finish(self) -> llvm.FuncOp:
         """End the function."""
@@ -216,8 +406,42 @@ class Builder:
         return self.function
 
 
-def _suffix(value: SSAValue) -> str:
-    """What the name of an intrinsic on vectors of f32 ends with."""
-    kind = value.type
-    assert isinstance(kind, VectorType)
-    return f"v{kind.get_shape()[0]}f32"
+def suffix(value: SSAValue) -> str:
+    """What the name of an intrinsic on a value ends with."""
+    return suffix_of(value.type)
+
+
+def suffix_of(kind: Attribute) -> str:
+    """What the name of an intrinsic on a type ends with."""
+    if isinstance(kind, VectorType):
+        vector = cast("VectorType[Any]", kind)
+        return f"v{vector.get_shape()[0]}{vector.element_type}"
+    return str(kind)
+
+
+@cache
+def _offset(value: int) -> Mapping[str, Attribute]:
+    return {
+        "rawConstantIndices": DenseArrayBase.from_list(i32, [value]),
+        "elem_type": i8,
+        "noWrapFlags": IntegerAttr(0, i32),
+    }
+
+
+@cache
+def _aligned(alignment: int) -> Mapping[str, Attribute]:
+    return {"ordering": IntegerAttr(0, i64), "alignment": IntegerAttr(alignment, i64)}
+
+
+@cache
+def _zeros(lanes: int) -> Mapping[str, Attribute]:
+    return {"mask": DenseArrayBase.from_list(i32, [0] * lanes)}
+
+
+def _intrinsic(name: str, count: int, flags: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
+    return {
+        **flags,
+        "intrin": StringAttr(name),
+        "op_bundle_sizes": DenseArrayBase.from_list(i32, ()),
+        "operandSegmentSizes": DenseArrayBase.from_list(i32, (count, 0)),
+    }

@@ -9,18 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from xdsl.dialects.builtin import ModuleOp
-
-from pyflame_rt.backends.native.llvm import binding, converter
+from pyflame_rt.backends.native.llvm import binding
 from pyflame_rt.backends.native.processors import Instructions
 
 _LOCK = threading.Lock()
 """LLVM's parser and code generator are called by one thread at a time."""
-
-
-def to_llvm(module: ModuleOp) -> str:
-    """The module as LLVM's own text."""
-    return str(converter().convert_module(module, fallback_target_triple=None))
 
 
 def to_object(text: str, kind: Instructions) -> bytes:
@@ -50,6 +43,8 @@ def _machine(kind: Instructions) -> Any:
 def _initialize() -> None:
     binding().initialize_native_target()
     binding().initialize_native_asmprinter()
+    if (parser := getattr(binding(), "initialize_native_asmparser", None)) is not None:
+        parser()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +53,9 @@ class Loaded:
 
     call: Callable[..., None]
     engine: Any
+    address: int
+    kernel: Any = None
+    """What the code was made of."""
 
 
 def load(code: bytes, name: str, arguments: Sequence[Any]) -> Loaded:
@@ -72,4 +70,4 @@ def load(code: bytes, name: str, arguments: Sequence[Any]) -> Loaded:
         address = engine.get_function_address(name)
     if not address:
         raise ValueError(f"there is no function @{name} in the code")
-    return Loaded(ctypes.CFUNCTYPE(None, *arguments)(address), engine)
+    return Loaded(ctypes.CFUNCTYPE(None, *arguments)(address), engine, int(address))

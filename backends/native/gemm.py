@@ -6,7 +6,8 @@ after the other; x is read as it lies, one element for all columns. Bias, residu
 applied to the registers before they are put down.
 
 What is multiplied is said by jobs, records of numbers (see `FIELDS`): the code itself knows neither
-sizes nor addresses.
+sizes nor addresses, and serves products with and without residual or activation, so that a network
+needs few kernels.
 """
 
 from __future__ import annotations
@@ -15,22 +16,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from xdsl.dialects.builtin import ModuleOp, VectorType, f32, i64
+from xdsl.dialects.builtin import ModuleOp, i64
 from xdsl.dialects.llvm import FuncOp
 from xdsl.ir import SSAValue
 
-from pyflame_rt.backends.native.builder import POINTER, Builder, Values
-from pyflame_rt.backends.native.epilogues import Finish
+from pyflame_rt.backends.native.activations import activated, is_short
+from pyflame_rt.backends.native.builder import POINTER, Builder, Values, vector_of
 from pyflame_rt.dialects.plan.schedules import Schedule
 
 ENTRY = "gemm"
-"""The function of a kernel's module: of the addresses of x, y, residual and jobs, and their number."""
+"""The function of a kernel's module, of the address of a record: those of x, y, residual (0 without
+one) and jobs, and how many jobs there are."""
 
 FIELDS = (
     "a", "a_row", "b", "b_panel", "c", "c_row", "residual", "residual_row", "bias",
     "columns", "wide", "narrow", "high", "low",
     "repeats", "a_repeat", "c_repeat", "residual_repeat",
-    "runs", "a_run", "depth", "adds", "finishes",
+    "runs", "a_run", "depth", "adds", "finishes", "activates",
 )  # fmt: skip
 """What a job says, all of 64 bits and distances in bytes.
 
@@ -38,7 +40,8 @@ FIELDS = (
 from panel to panel. There are `columns`: `wide` times several panels, then `narrow` single ones; and
 `high` tiles of the first height, then `low` ones of the second. All that `repeats` times, `…_repeat`
 further on. A row of x is `runs` stretches of `depth` elements, `a_run` apart. A job that `adds` begins
-with what lies in y, one that `finishes` applies the epilogue.
+with what lies in y, one that `finishes` adds bias and residual, one that `activates` as well applies the
+activation.
 """
 
 _TOGETHER = 3
@@ -50,7 +53,7 @@ _LINE = 64
 
 _TILE: tuple[str, ...] = (
     "a", "a_row", "b", "b_panel", "c", "c_row", "residual", "residual_row", "bias", "left",
-    "runs", "a_run", "depth", "adds", "finishes",
+    "runs", "a_run", "depth", "adds", "finishes", "activates", "has_residual",
 )  # fmt: skip
 _POINTERS = ("a", "b", "c", "residual", "bias")
 
@@ -64,21 +67,23 @@ class GemmKernel:
     """Rows of tiles: of the high ones, and of the low ones if there are any."""
     panels: int
     """Panels of a wide tile; 1 if there are none."""
-    has_edge: bool
-    """Whether the last panel has fewer columns than it has room for."""
-    has_runs: bool
-    """Whether rows of x are in several stretches."""
-    in_parts: bool
-    """Whether jobs add to what others have put down."""
     fused: bool
     """Whether the processor multiplies and adds at once."""
-    finish: Finish
+    activation: str = ""
+    numbers: tuple[float, ...] = ()
+
+    entry = ENTRY
 
     def emit(self) -> ModuleOp:
         """The module, in the `llvm` dialect."""
         shapes = [(rows, panels) for rows in self.heights for panels in self.widths]
         tiles = [_Tile(self, rows, panels).emit() for rows, panels in shapes]
         return ModuleOp([*tiles, _emit_jobs(self)])
+
+    @property
+    def cpu(self) -> str:
+        """The instructions that the code is made of."""
+        return self.schedule.cpu
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -91,16 +96,17 @@ def _tile_name(rows: int, panels: int) -> str:
 
 
 class _Tile:
-    """The function that computes one tile."""
+    """The function that computes one tile. A vector of it is a row of a panel, which LLVM takes apart
+    into registers."""
 
     def __init__(self, kernel: GemmKernel, rows: int, panels: int) -> None:
         kinds = [POINTER if name in _POINTERS else i64 for name in _TILE]
         self._kernel, self._schedule = kernel, kernel.schedule
         self._rows, self._panels = rows, panels
-        self._lanes = kernel.schedule.lanes
-        self._vectors = panels * kernel.schedule.vectors
-        self._b = Builder(_tile_name(rows, panels), kinds)
+        self._lanes = kernel.schedule.columns
+        self._b = Builder(_tile_name(rows, panels), kinds, fused=kernel.fused)
         self._given = dict(zip(_TILE, self._b.arguments, strict=True))
+        self._places = [(r, p) for r in range(rows) for p in range(panels)]
 
     def emit(self) -> FuncOp:
         """The function."""
@@ -108,18 +114,14 @@ class _Tile:
         sums = self._begin()
         rows = [self._row(given["a"], given["a_row"], r) for r in range(0, self._rows, _TOGETHER)]
         columns = [b.at(given["b"], b.times(given["b_panel"], p)) for p in range(self._panels)]
-        if self._kernel.has_runs:
-            bases = [*rows, *columns]
 
-            def along(values: tuple[SSAValue, ...]) -> list[SSAValue]:
-                starts = list(values[: len(rows)])
-                moved = self._along_run(list(values))
-                after = [b.at(start, given["a_run"]) for start in starts]
-                return [*after, *moved[len(rows) :]]
+        def along(values: tuple[SSAValue, ...]) -> list[SSAValue]:
+            starts = list(values[: len(rows)])
+            moved = self._along_run(list(values))
+            after = [b.at(start, given["a_run"]) for start in starts]
+            return [*after, *moved[len(rows) :]]
 
-            found = b.loop(given["runs"], [*bases, *sums], along)
-        else:
-            found = self._along_run([*rows, *columns, *sums])
+        found = b.loop(given["runs"], [*rows, *columns, *sums], along)
         self._end(list(found[-len(sums) :]))
         return b.finish()
 
@@ -128,48 +130,36 @@ class _Tile:
 
     def _begin(self) -> list[SSAValue]:
         """The sums before the first step: nothing, or what lies in y."""
-        b, count = self._b, self._rows * self._vectors
-        nothing = [b.splat(0.0, self._lanes)] * count
-        if not self._kernel.in_parts:
-            return nothing
-        kinds = [value.type for value in nothing]
-        adds = b.compare("ne", self._given["adds"], 0)
-        return list(b.either(adds, self._put_down, lambda: nothing, kinds))
+        b = self._b
+        nothing = [b.splat(0.0, self._lanes)] * len(self._places)
+        return list(b.when(b.compare("ne", self._given["adds"], 0), self._put_down, nothing))
 
     def _put_down(self) -> list[SSAValue]:
         load = partial(self._loaded, "c", "c_row")
-        places = self._registers()
-        return self._by_edge(lambda masks: [load(r, v, masks) for r, v in places], len(places))
+        places = self._places
+        return self._by_edge(lambda mask: [load(r, p, mask) for r, p in places], len(places))
 
-    def _registers(self) -> list[tuple[int, int]]:
-        return [(r, v) for r in range(self._rows) for v in range(self._vectors)]
-
-    def _by_edge(
-        self, body: Callable[[list[SSAValue] | None], Values], count: int = 0
-    ) -> list[SSAValue]:
-        """`body`, of so many results, for whole vectors, or with masks where there are not as many
+    def _by_edge(self, body: Callable[[SSAValue | None], Values], count: int = 0) -> list[SSAValue]:
+        """`body`, of so many results, for whole panels, or with a mask where there are not as many
         columns left."""
         b, left = self._b, self._given["left"]
-        if not self._kernel.has_edge or self._panels > 1:
+        if self._panels > 1:
             return list(body(None))
+        kinds = [vector_of(self._lanes)] * count
+        is_whole = b.compare("sge", left, self._lanes)
+        return list(
+            b.either(
+                is_whole,
+                lambda: body(None),
+                lambda: body(b.lanes_below(left, self._lanes)),
+                kinds,
+            )
+        )
 
-        def masked() -> Values:
-            lanes = self._lanes
-            masks = [b.lanes_below(b.minus(left, v * lanes), lanes) for v in range(self._vectors)]
-            return body(masks)
-
-        is_whole = b.compare("sge", left, self._lanes * self._vectors)
-        kinds = [VectorType(f32, [self._lanes])] * count
-        return list(b.either(is_whole, lambda: body(None), masked, kinds))
-
-    def _loaded(
-        self, name: str, way: str, row: int, vector: int, masks: list[SSAValue] | None
-    ) -> SSAValue:
+    def _loaded(self, name: str, way: str, row: int, panel: int, mask: SSAValue | None) -> SSAValue:
         b, lanes = self._b, self._lanes
-        address = b.at(self._row(self._given[name], self._given[way], row), 4 * lanes * vector)
-        if masks is None:
-            return b.load_vector(address, lanes)
-        return b.load_some(address, masks[vector], lanes)
+        address = b.at(self._row(self._given[name], self._given[way], row), 4 * lanes * panel)
+        return b.load_vector(address, lanes, mask)
 
     def _along_run(self, values: list[SSAValue]) -> list[SSAValue]:
         """Along one stretch of the depth: several steps at a time, then the rest one by one."""
@@ -194,68 +184,103 @@ class _Tile:
             for r in range(self._rows)
         ]
         for step in range(count):
-            panel_step = 4 * schedule.columns * step
-            weights = [
-                b.load_vector(b.at(panel, panel_step + 4 * lanes * v), lanes)
-                for panel in columns
-                for v in range(schedule.vectors)
-            ]
+            panel_step = 4 * lanes * step
+            weights = [b.load_vector(b.at(panel, panel_step), lanes) for panel in columns]
             for panel in columns:
                 # The next panels come from far, as long as there are few rows to multiply them with.
-                for line in range(0, 4 * schedule.columns, _LINE):
+                for line in range(0, 4 * lanes, _LINE):
                     b.prefetch(b.at(panel, schedule.ahead + panel_step + line))
             for r, start in enumerate(starts):
                 element = b.broadcast(b.at(start, 4 * step), lanes)
-                for v, weight in enumerate(weights):
-                    index = r * self._vectors + v
-                    sums[index] = b.multiply_add(element, weight, sums[index], self._kernel.fused)
+                for p, weight in enumerate(weights):
+                    index = r * self._panels + p
+                    sums[index] = b.multiply_add(element, weight, sums[index])
         moved = [b.at(row, 4 * count) for row in rows]
-        return [*moved, *(b.at(panel, 4 * schedule.columns * count) for panel in columns), *sums]
+        return [*moved, *(b.at(panel, 4 * lanes * count) for panel in columns), *sums]
 
     def _end(self, sums: list[SSAValue]) -> None:
         """Finish the sums, if this is the last part of the depth, and put them down."""
-        b, finish = self._b, self._kernel.finish
-        if not self._kernel.in_parts:
-            self._by_edge(lambda masks: self._put(sums, masks, True))
-            return
-        if finish.is_nothing:
-            self._by_edge(lambda masks: self._put(sums, masks, False))
-            return
-        b.either(
-            b.compare("ne", self._given["finishes"], 0),
-            lambda: self._by_edge(lambda masks: self._put(sums, masks, True)),
-            lambda: self._by_edge(lambda masks: self._put(sums, masks, False)),
-        )
+        b, given = self._b, self._given
+        finishes = b.compare("ne", given["finishes"], 0)
+        finished = b.when(finishes, partial(self._finished, sums), sums)
+        self._by_edge(partial(self._put, finished))
+        if self._activates_after:
+            b.when(b.compare("ne", given["activates"], 0), self._activate_put_down, ())
 
-    def _put(
-        self, sums: list[SSAValue], masks: list[SSAValue] | None, finishes: bool
-    ) -> list[SSAValue]:
-        b, lanes, finish = self._b, self._lanes, self._kernel.finish
-        biases: list[SSAValue] = []
-        if finishes and finish.has_bias:
-            # Bias is packed with as many elements as the panels have columns.
-            places = (b.at(self._given["bias"], 4 * lanes * v) for v in range(self._vectors))
-            biases = [b.load_vector(place, lanes) for place in places]
-        for (r, v), value in zip(self._registers(), sums, strict=True):
-            if biases:
-                value = b.add_floats(value, biases[v])
-            if finishes and finish.has_residual:
-                more = self._loaded("residual", "residual_row", r, v, masks)
-                value = b.add_floats(value, more)
-            if finishes:
-                value = finish.activated(b, value, lanes)
-            place = b.at(self._row(self._given["c"], self._given["c_row"], r), 4 * lanes * v)
-            if masks is None:
-                b.store(value, place)
-            else:
-                b.store_some(value, place, masks[v])
+    @property
+    def _activates_after(self) -> bool:
+        name = self._kernel.activation
+        return bool(name) and not is_short(name)
+
+    def _activate_put_down(self) -> Values:
+        """Long code stands once, in a loop over what was just put down."""
+        b, given, lanes = self._b, self._given, self._schedule.lanes
+
+        def row(values: tuple[SSAValue, ...]) -> Values:
+            (c,) = values
+            activate = partial(activated, b, self._kernel.activation, self._kernel.numbers)
+            width = b.smallest(given["left"], self._panels * self._lanes)
+
+            def some(at: tuple[SSAValue, ...], mask: SSAValue | None = None) -> Values:
+                (place,) = at
+                b.store(activate(b.load_vector(place, lanes, mask)), place, mask)
+                return [b.at(place, 4 * lanes)]
+
+            bits = lanes.bit_length() - 1
+            (end,) = b.loop(b.shifted(width, bits), [c], some)
+            rest = b.masked(width, lanes - 1)
+
+            def last() -> Values:
+                some((end,), b.lanes_below(rest, lanes))
+                return ()
+
+            b.when(b.compare("sgt", rest, 0), last, ())
+            return [b.at(c, given["c_row"])]
+
+        b.loop(b.integer(self._rows), [given["c"]], row)
+        return ()
+
+    def _finished(self, sums: list[SSAValue]) -> Values:
+        b, given, lanes = self._b, self._given, self._lanes
+        # Bias is packed with as many elements as the panels have columns.
+        places = (b.at(given["bias"], 4 * lanes * p) for p in range(self._panels))
+        biases = [b.load_vector(place, lanes) for place in places]
+        sums = [
+            b.add_floats(value, biases[p]) for value, (_, p) in zip(sums, self._places, strict=True)
+        ]
+        has_residual = b.compare("ne", given["has_residual"], 0)
+        sums = list(b.when(has_residual, partial(self._with_residual, sums), sums))
+        if not self._kernel.activation or self._activates_after:
+            return sums
+        activates = b.compare("ne", given["activates"], 0)
+        return b.when(activates, partial(self._activated, sums), sums)
+
+    def _with_residual(self, sums: list[SSAValue]) -> Values:
+        b = self._b
+        load = partial(self._loaded, "residual", "residual_row")
+        places = self._places
+        more = self._by_edge(lambda mask: [load(r, p, mask) for r, p in places], len(places))
+        return [b.add_floats(value, added) for value, added in zip(sums, more, strict=True)]
+
+    def _activated(self, sums: list[SSAValue]) -> Values:
+        kernel = self._kernel
+        return [activated(self._b, kernel.activation, kernel.numbers, value) for value in sums]
+
+    def _put(self, sums: Values, mask: SSAValue | None) -> Values:
+        b, given, lanes = self._b, self._given, self._lanes
+        for (r, p), value in zip(self._places, sums, strict=True):
+            place = b.at(self._row(given["c"], given["c_row"], r), 4 * lanes * p)
+            b.store(value, place, mask)
         return []
 
 
 def _emit_jobs(kernel: GemmKernel) -> FuncOp:
     """The function that goes over jobs, panels, repeats and tiles."""
-    b = Builder(ENTRY, [POINTER, POINTER, POINTER, POINTER, i64], public=True)
-    x, y, residual, jobs, count = b.arguments
+    b = Builder(ENTRY, [POINTER], public=True)
+    (given_record,) = b.arguments
+    x, y, more, jobs = (b.load(b.at(given_record, 8 * i), POINTER, 8) for i in range(4))
+    count = b.load(b.at(given_record, 32), i64, 8)
+    residual = b.load(b.at(given_record, 16), i64, 8)
 
     def job(values: tuple[SSAValue, ...]) -> list[SSAValue]:
         (record,) = values
@@ -264,7 +289,7 @@ def _emit_jobs(kernel: GemmKernel) -> FuncOp:
             for i, name in enumerate(FIELDS)
         }
         given["a"], given["c"] = b.at(x, given["a"]), b.at(y, given["c"])
-        given["residual"] = b.at(residual, given["residual"])
+        given["residual"], given["has_residual"] = b.at(more, given["residual"]), residual
         _Job(kernel, b, given).emit()
         return [b.at(record, 8 * len(FIELDS))]
 

@@ -6,22 +6,44 @@ import ctypes
 import importlib.util
 import os
 import platform
+from collections.abc import Hashable
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
+
+from xdsl.dialects.builtin import ModuleOp
 
 from pyflame_rt.backends.native import store
 from pyflame_rt.backends.native.compiling import Loaded
-from pyflame_rt.backends.native.gemm import ENTRY, GemmKernel
 from pyflame_rt.backends.native.processors import best, instructions, supported
 from pyflame_rt.errors import BackendError
 
 JIT = "PYFLAME_RT_JIT"
 """The variable that has sessions compile to machine code ("1"), or that nothing is compiled ("0")."""
 
-_ADDRESSES = (*(ctypes.c_void_p,) * 4, ctypes.c_int64)
-_SOURCES = ("gemm.py", "builder.py", "epilogues.py", "compiling.py")
-"""The modules that decide what a kernel becomes."""
+
+class Kernel(Hashable, Protocol):
+    """What code is made of; its text says all of it.
+
+    The code is one function of the address of a record, whose numbers say what to compute: addresses
+    and sizes, of 64 bits each. So all kernels are called in the same way.
+    """
+
+    @property
+    def cpu(self) -> str:
+        """The kind of instructions: see `processors`."""
+        ...
+
+    @property
+    def entry(self) -> str:
+        """The name of the function."""
+        ...
+
+    def emit(self) -> ModuleOp:
+        """The module of that function, in the `llvm` dialect."""
+        ...
 
 
 def is_available() -> bool:
@@ -45,31 +67,31 @@ def runs(cpu: str) -> bool:
 
 
 @cache
-def gemm(kernel: GemmKernel) -> Loaded:
-    """The function of a kernel, of the addresses of x, y, residual and jobs, and their number.
+def loaded(kernel: Kernel) -> Loaded:
+    """The function of a kernel, of the address of a record.
 
     Raises BackendError for instructions that this machine does not have.
     """
     from pyflame_rt.backends.native import compiling
 
-    return compiling.load(machine_code(kernel), ENTRY, _ADDRESSES)
+    found = compiling.load(machine_code(kernel), kernel.entry, (ctypes.c_void_p,))
+    return replace(found, kernel=kernel)
 
 
-def machine_code(kernel: GemmKernel, folder: Path | None = None) -> bytes:
+def machine_code(kernel: Kernel, folder: Path | None = None) -> bytes:
     """The object file of a kernel, from disk if it is there."""
-    from pyflame_rt.backends.native import compiling
+    from pyflame_rt.backends.native import compiling, printing
 
-    cpu = kernel.schedule.cpu
-    kind = instructions(cpu)
+    kind = instructions(kernel.cpu)
     if kind is None:
-        raise BackendError(f"there is no code of kind {cpu!r} on {platform.machine()}")
+        raise BackendError(f"there is no code of kind {kernel.cpu!r} on {platform.machine()}")
     folder = store.default_folder() if folder is None else folder
     # The text of the kernel follows from its description and from the code that writes it, and takes
     # longer to write than to find what was made of it.
     key = store.key_of(repr(kernel), kind.cpu, kind.features, *_versions())
     found = store.read(folder, key)
     if found is None:
-        found = compiling.to_object(compiling.to_llvm(kernel.emit()), kind)
+        found = compiling.to_object(printing.to_text(kernel.emit()), kind)
         store.write(folder, key, found)
     return found
 
@@ -78,5 +100,5 @@ def machine_code(kernel: GemmKernel, folder: Path | None = None) -> bytes:
 def _versions() -> tuple[str, ...]:
     """What else decides what a kernel becomes."""
     here = Path(__file__).parent
-    sources = ((here / name).read_text(encoding="utf-8") for name in _SOURCES)
+    sources = (path.read_text(encoding="utf-8") for path in sorted(here.glob("*.py")))
     return (version("xdsl"), version("llvmlite"), platform.machine(), platform.system(), *sources)

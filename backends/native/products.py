@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pyflame_rt.backends.native import kernels
 from pyflame_rt.backends.native.compiling import Loaded
-from pyflame_rt.backends.native.epilogues import Finish
 from pyflame_rt.backends.native.gemm import FIELDS, GemmKernel
 from pyflame_rt.backends.native.processors import instructions
+from pyflame_rt.backends.native.steps import Call, Number, Place, Records, Step, address_of
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.dialects.plan.schedules import Schedule
 from pyflame_rt.errors import BackendError
@@ -20,6 +20,9 @@ from pyflame_rt.errors import BackendError
 _FLOAT = 4
 _CACHED = 1 << 19
 """Bytes of x that stay in the second cache while weights go by."""
+
+_MULTIPLIED, _READ = 100.0, 100.0
+"""Multiplications, and bytes of weights, in a nanosecond; about."""
 
 _MOST_PANELS = 4
 """Side by side: more are more streams than a processor follows ahead."""
@@ -77,18 +80,34 @@ def _on_lines(shape: tuple[int, ...]) -> Array:
     return room[start : start + size].view(np.float32).reshape(shape)
 
 
+@dataclass(frozen=True)
+class Finish:
+    """What is done to sums: the activation by name and numbers; "" for none."""
+
+    activation: str = ""
+    numbers: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Product:
     """y = activation(x @ w + bias + residual) for arrays that lie as a layout says."""
 
     kernel: Loaded
-    jobs: Array
+    jobs: tuple[Array, ...]
+    """Those of each share."""
     held: tuple[Array, ...]
     """What the jobs have addresses of."""
+    work: float
+    """Nanoseconds, as estimated."""
 
     @staticmethod
     def of(
-        schedule: Schedule, layout: Layout, weights: Array, bias: Array | None, finish: Finish
+        schedule: Schedule,
+        layout: Layout,
+        weights: Array,
+        bias: Array | None,
+        finish: Finish,
+        shares: int = 1,
     ) -> Product:
         """The product with packed weights and bias.
 
@@ -98,41 +117,62 @@ class Product:
             raise BackendError(f"code of kind {schedule.cpu!r} does not run here")
         kind = instructions(schedule.cpu)
         assert kind is not None
+        if bias is None:
+            bias = _on_lines((-(-layout.columns // schedule.columns) * schedule.columns,))
+            bias.fill(0)
+        activation = finish.activation or _USUAL.activation
+        numbers = finish.numbers if finish.activation else _USUAL.numbers
         tiles = _Tiles.of(schedule, layout.rows)
-        parts = list(_parts(schedule, layout))
         panels = tiles.panels(schedule, layout)
-        kernel = GemmKernel(
-            schedule,
-            tiles.heights,
-            panels,
-            has_edge=layout.columns % schedule.columns != 0,
-            has_runs=layout.runs > 1,
-            in_parts=len(parts) > 1,
-            fused=kind.has_fma,
-            finish=finish,
-        )
+        kernel = GemmKernel(schedule, tiles.heights, panels, kind.has_fma, activation, numbers)
+        operands = _Operands(schedule, panels, weights, bias, bool(finish.activation))
+        parts = list(_parts(schedule, layout))
         jobs = [
-            _record(schedule, layout, block, part, panels, weights, bias)
-            for part in parts
-            for block in _blocks(tiles, layout, part)
+            np.array(
+                [operands.record(layout, block, part) for part in parts for block in share],
+                np.int64,
+            )
+            for share in _shares(schedule, tiles, layout, len(parts), shares)
         ]
-        held = (weights,) if bias is None else (weights, bias)
-        return Product(kernels.gemm(kernel), np.array(jobs, np.int64), held)
+        depth = layout.runs * layout.depth
+        multiplied = layout.repeats * layout.rows * depth * layout.columns / _MULTIPLIED
+        work = max(multiplied, weights.nbytes / _READ)
+        return Product(kernels.loaded(kernel), tuple(jobs), (weights, bias), work)
+
+    def step(self, x: Number, y: Number, residual: Number | None) -> Step:
+        """The product of operands of a step."""
+        more = 0 if residual is None else residual
+        return Step(
+            tuple(
+                (
+                    Call(
+                        self.kernel,
+                        (x, y, more, jobs.ctypes.data, len(jobs)),
+                        (*self.held, jobs),
+                    ),
+                )
+                for jobs in self.jobs
+            ),
+            self.work,
+        )
 
     def on(self, x: Array, y: Array, residual: Array | None) -> Callable[[], None]:
         """The call on these arrays, which it keeps."""
-        held = (self, x, y, residual)
-        call, jobs, count = self.kernel.call, self.jobs.ctypes.data, len(self.jobs)
-        addresses = [0 if array is None else array.ctypes.data for array in held[1:]]
+        step = self.step(Place(0), Place(1), None if residual is None else Place(2))
+        records = Records.of(step.calls)
+        records.fill([address_of(array) for array in (x, y, residual)])
+        addresses = [records.address(index) for index in range(len(step.calls))]
+        call = self.kernel.call
 
-        def run(held: object = held) -> None:
-            call(*addresses, jobs, count)
+        def run(held: object = (self, x, y, residual, records)) -> None:
+            for address in addresses:
+                call(address)
 
         return run
 
-    def __call__(self, x: int, y: int, residual: int) -> None:
-        """Compute, of the addresses of x, y and residual (0 without one)."""
-        self.kernel.call(x, y, residual, self.jobs.ctypes.data, len(self.jobs))
+
+_USUAL = Finish("relu")
+"""What code without an activation can do as well, so that it is shared with what has one."""
 
 
 @dataclass(frozen=True)
@@ -191,74 +231,108 @@ def _parts(schedule: Schedule, layout: Layout) -> Iterator[_Part]:
 
 @dataclass(frozen=True)
 class _Block:
-    """Some of the rows: tiles from a row on, in some of the repeats."""
+    """Some of the rows and columns: tiles from a row on, in some of the repeats."""
 
     row: int
     high: int
     low: int
     first: int
     repeats: int
+    column: int = 0
+    columns: int = 0
 
 
-def _blocks(tiles: _Tiles, layout: Layout, part: _Part) -> Iterator[_Block]:
-    """Rows of x that stay in the cache."""
-    row_bytes = part.runs * part.depth * _FLOAT
+def _shares(
+    schedule: Schedule, tiles: _Tiles, layout: Layout, parts: int, count: int
+) -> list[list[_Block]]:
+    """Blocks for each of several shares: of columns where there are enough, else of rows."""
+    width = schedule.columns
+    panels = -(-layout.columns // width)
+    rows = layout.repeats if layout.repeats > 1 else tiles.high + tiles.low
+    by_columns = panels >= count and (panels % count == 0 or panels >= 4 * count or rows < count)
+    if count < 2 or (not by_columns and rows < 2):
+        blocks = _blocks(tiles, layout, parts, 0, rows)
+        return [[replace(block, columns=layout.columns) for block in blocks]]
+    found: list[list[_Block]] = []
+    total = panels if by_columns else rows
+    for share in range(count):
+        start, stop = total * share // count, total * (share + 1) // count
+        if start == stop:
+            continue
+        first, last = (start, stop) if by_columns else (0, panels)
+        column, end = first * width, min(last * width, layout.columns)
+        blocks = _blocks(tiles, layout, parts, *((0, rows) if by_columns else (start, stop)))
+        found.append([replace(block, column=column, columns=end - column) for block in blocks])
+    return found
+
+
+def _blocks(tiles: _Tiles, layout: Layout, parts: int, begin: int, end: int) -> list[_Block]:
+    """Rows of x that stay in the cache, of those repeats or tiles, in so many parts of the depth."""
+    row_bytes = layout.runs * layout.depth * _FLOAT // parts
+    count = end - begin
     if layout.repeats > 1:
         # Stretches of neighbouring repeats are the same elements.
         size = min(layout.rows * row_bytes, layout.a_repeat)
-        count = max(1, -(-layout.repeats * size // _CACHED))
-        some = -(-layout.repeats // count)
-        for first in range(0, layout.repeats, some):
-            yield _Block(0, tiles.high, tiles.low, first, min(some, layout.repeats - first))
-        return
-    total = tiles.high + tiles.low
+        some = -(-count // max(1, -(-count * size // _CACHED)))
+        return [
+            _Block(0, tiles.high, tiles.low, first, min(some, end - first))
+            for first in range(begin, end, some)
+        ]
     most = max(1, _CACHED // max(1, tiles.height * row_bytes))
-    some = -(-total // -(-total // most))
-    for first in range(0, total, some):
-        stop = min(first + some, total)
+    some = -(-count // -(-count // most))
+    found: list[_Block] = []
+    for first in range(begin, end, some):
+        stop = min(first + some, end)
         high = max(0, min(stop, tiles.high) - first)
         before = min(first, tiles.high)
         row = before * tiles.height + (first - before) * (tiles.height - 1)
-        yield _Block(row, high, stop - first - high, 0, 1)
+        found.append(_Block(row, high, stop - first - high, 0, 1))
+    return found
 
 
-def _record(
-    schedule: Schedule,
-    layout: Layout,
-    block: _Block,
-    part: _Part,
-    panels: int,
-    weights: Array,
-    bias: Array | None,
-) -> list[int]:
-    width = schedule.columns
-    depth = layout.runs * layout.depth
-    begin = part.first_run * layout.depth + part.first
-    wide = layout.columns // (width * panels) if panels > 1 else 0
-    fields = {
-        "a": block.first * layout.a_repeat + block.row * layout.a_row
-        + part.first_run * layout.a_run + part.first * _FLOAT,
-        "a_row": layout.a_row,
-        "b": weights.ctypes.data + begin * width * _FLOAT,
-        "b_panel": depth * width * _FLOAT,
-        "c": block.first * layout.c_repeat + block.row * layout.c_row,
-        "c_row": layout.c_row,
-        "residual": block.first * layout.residual_repeat + block.row * layout.residual_row,
-        "residual_row": layout.residual_row,
-        "bias": 0 if bias is None else bias.ctypes.data,
-        "columns": layout.columns,
-        "wide": wide,
-        "narrow": -(-(layout.columns - wide * panels * width) // width),
-        "high": block.high,
-        "low": block.low,
-        "repeats": block.repeats,
-        "a_repeat": layout.a_repeat,
-        "c_repeat": layout.c_repeat,
-        "residual_repeat": layout.residual_repeat,
-        "runs": part.runs,
-        "a_run": layout.a_run,
-        "depth": part.depth,
-        "adds": int(part.adds),
-        "finishes": int(part.finishes),
-    }  # fmt: skip
-    return [fields[name] for name in FIELDS]
+@dataclass(frozen=True, eq=False)
+class _Operands:
+    """What the jobs of a product have in common."""
+
+    schedule: Schedule
+    panels: int
+    weights: Array
+    bias: Array
+    activates: bool
+
+    def record(self, layout: Layout, block: _Block, part: _Part) -> list[int]:
+        """The job of a block and a part of the depth."""
+        width, panels = self.schedule.columns, self.panels
+        depth = layout.runs * layout.depth
+        begin = part.first_run * layout.depth + part.first
+        wide = block.columns // (width * panels) if panels > 1 else 0
+        across = block.column * _FLOAT
+        fields = {
+            "a": block.first * layout.a_repeat + block.row * layout.a_row
+            + part.first_run * layout.a_run + part.first * _FLOAT,
+            "a_row": layout.a_row,
+            "b": self.weights.ctypes.data + begin * width * _FLOAT + depth * across,
+            "b_panel": depth * width * _FLOAT,
+            "c": block.first * layout.c_repeat + block.row * layout.c_row + across,
+            "c_row": layout.c_row,
+            "residual": block.first * layout.residual_repeat + block.row * layout.residual_row
+            + across,
+            "residual_row": layout.residual_row,
+            "bias": self.bias.ctypes.data + across,
+            "columns": block.columns,
+            "wide": wide,
+            "narrow": -(-(block.columns - wide * panels * width) // width),
+            "high": block.high,
+            "low": block.low,
+            "repeats": block.repeats,
+            "a_repeat": layout.a_repeat,
+            "c_repeat": layout.c_repeat,
+            "residual_repeat": layout.residual_repeat,
+            "runs": part.runs,
+            "a_run": layout.a_run,
+            "depth": part.depth,
+            "adds": int(part.adds),
+            "finishes": int(part.finishes),
+            "activates": int(part.finishes and self.activates),
+        }  # fmt: skip
+        return [fields[name] for name in FIELDS]

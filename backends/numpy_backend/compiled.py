@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyflame_rt.backends.native import kernels
 from pyflame_rt.backends.numpy_backend import packing
-from pyflame_rt.backends.numpy_backend.blocks import Bindable, Bound, sequence
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Implementation, Run
-from pyflame_rt.backends.numpy_backend.epilogue import Activate, activate_of
+from pyflame_rt.backends.numpy_backend.compiled_steps import Compiled
 from pyflame_rt.backends.numpy_backend.program import Constant, Invoke
 from pyflame_rt.backends.runtime import Array
-from pyflame_rt.dialects.plan.schedules import Schedule
+from pyflame_rt.dialects.plan.schedules import ELEMENTWISE, Schedule
 from pyflame_rt.kernels.epilogue import Activation
+
+if TYPE_CHECKING:
+    from pyflame_rt.backends.native.products import Finish
+    from pyflame_rt.backends.native.steps import Step
 
 _FLOAT = np.dtype(np.float32)
 
@@ -82,38 +85,34 @@ def _compiled_linear(
 
 @dataclass(frozen=True, eq=False)
 class Ending:
-    """What follows a product: in registers, and after that."""
+    """What follows a product in registers: a bias, and an activation."""
 
     bias: Array | None
-    finish: Any
-    activate: Activate | None
+    finish: Finish
 
 
 def ending_of(schedule: Schedule, call: Call, columns: int) -> Ending | None:
     """That of a call; None where machine code cannot do it, or not in this element type."""
-    from pyflame_rt.backends.native.epilogues import Finish
-
     if not call.one_dtype() or call.dtype != _FLOAT:
         return None
     if call.has(3) and call.shape(3) != call.output_shape:
         return None
-    bias = _bias(schedule, call, columns)
-    if bias is None and call.has(2):
+    bias, finish = _bias(schedule, call, columns), finish_of(call)
+    if finish is None or (bias is None and call.has(2)):
         return None
-    name, numbers = _in_registers(call)
-    finish = Finish(bias is not None, call.has(3), name, numbers)
-    return Ending(bias, finish, None if name else activate_of(call))
+    return Ending(bias, finish)
 
 
-def _in_registers(call: Call) -> tuple[str, tuple[float, ...]]:
-    """The activation that machine code applies itself: its name and numbers; "" if there is none."""
-    from pyflame_rt.backends.native.epilogues import numbers_of
+def finish_of(call: Call) -> Finish | None:
+    """The activation of a call; None if there is no code for it."""
+    from pyflame_rt.backends.native.activations import numbers_of
+    from pyflame_rt.backends.native.products import Finish
 
     activation = call.params.get("activation")
     if not isinstance(activation, Activation):
-        return "", ()
+        return Finish()
     numbers = numbers_of(activation.op, activation.properties)
-    return ("", ()) if numbers is None else (activation.op, numbers)
+    return None if numbers is None else Finish(activation.op, numbers)
 
 
 def _weights(schedule: Schedule, call: Call, transposed: bool) -> Array:
@@ -154,7 +153,7 @@ def _bias(schedule: Schedule, call: Call, columns: int) -> Array | None:
 
 
 @dataclass(frozen=True, eq=False)
-class CompiledLinear(Bindable):
+class CompiledLinear(Compiled):
     """y = activation(x @ w + bias + residual) for so many rows of x, by machine code."""
 
     schedule: Schedule
@@ -163,93 +162,40 @@ class CompiledLinear(Bindable):
     columns: int
     weights: Array
     ending: Ending
-    _products: dict[tuple[int, int, int], Any] = field(default_factory=dict[Any, Any], init=False)
-    """By the ways from row to row."""
 
-    def __call__(self, *arrays: Any) -> None:
-        x, _, _, residual, out = arrays
-        x, y = self._matrix(x, self.depth), self._matrix(out, self.columns)
-        residual = None if residual is None else self._matrix(residual, self.columns)
-        product = self._product(x, y, residual)
-        product(_address(x), _address(y), 0 if residual is None else _address(residual))
-        if y is not out and not np.may_share_memory(y, out):
-            np.copyto(out, y.reshape(out.shape))
-        if self.ending.activate is not None:
-            self.ending.activate(out)
+    @property
+    def cpu(self) -> str:
+        """The kind of code."""
+        return self.schedule.cpu
 
-    def on(self, *arrays: Any) -> Bound:
-        """The call on these arrays."""
-        x, _, _, residual, out = arrays
-        given = [(x, self.depth), (out, self.columns)]
-        given += [] if residual is None else [(residual, self.columns)]
-        seen = [self._matrix(array, size) for array, size in given]
-        if not all(np.may_share_memory(a, b) for a, (b, _) in zip(seen, given, strict=True)):
-            # Copies would have to be made in every run.
-            return partial(self, *arrays)
-        more = seen[2] if residual is not None else None
-        product = self._product(seen[0], seen[1], more)
-        run = product.on(seen[0], seen[1], more)
-        activate = self.ending.activate
-        return run if activate is None else sequence([run, activate.on(out)])
-
-    def knowing(self, arrays: Sequence[Any], late: int) -> Callable[[Any], object] | None:
-        """As `Bindable.knowing`, for contiguous x of what comes into a plan, or y of what leaves it."""
-        x, _, _, residual, out = arrays
-        if late not in (0, len(arrays) - 1) or (late > 0 and self.ending.activate is not None):
-            return None
-        known = out if late == 0 else x
-        if not all(a is None or _lies_well(a) for a in (known, residual)):
-            return None
-        size, more = _FLOAT.itemsize, 0 if residual is None else self.columns
-        ways = (self.depth * size, self.columns * size, more * size)
-        product, place = self._product_of(ways), _address(known)
-        call, jobs, count = product.kernel.call, product.jobs.ctypes.data, len(product.jobs)
-        other = 0 if residual is None else _address(residual)
-        activate = None if self.ending.activate is None else self.ending.activate.on(out)
-
-        def run(array: Array, held: object = (product, known, residual)) -> None:
-            if not _lies_well(array):
-                self(*arrays[:late], array, *arrays[late + 1 :])
-                return
-            address = _address(array)
-            if late:
-                call(place, address, other, jobs, count)
-                return
-            call(address, place, other, jobs, count)
-            if activate is not None:
-                activate()
-
-        return run
-
-    def _matrix(self, array: Array, columns: int) -> Array:
-        """Rows that are contiguous each by itself; a copy if they lie otherwise."""
-        matrix = array.reshape(self.rows, columns)
-        if matrix.flags.aligned and (columns == 1 or matrix.strides[1] == _FLOAT.itemsize):
-            return matrix
-        return np.array(matrix, order="C")
-
-    def _product(self, x: Array, y: Array, residual: Array | None) -> Any:
-        key = (x.strides[0], y.strides[0], 0 if residual is None else residual.strides[0])
-        return self._product_of(key)
-
-    def _product_of(self, key: tuple[int, int, int]) -> Any:
+    def steps(self, arrays: Sequence[Any], late: Sequence[int]) -> tuple[Step, ...] | None:
+        """As `Compiled.steps`, of x, w, bias, residual and y."""
         from pyflame_rt.backends.native.products import Layout, Product
+        from pyflame_rt.backends.native.steps import Place
 
-        found = self._products.get(key)
-        if found is None:
-            layout, ending = Layout(self.rows, self.columns, self.depth, *key), self.ending
-            found = Product.of(self.schedule, layout, self.weights, ending.bias, ending.finish)
-            self._products[key] = found
-        return found
+        x, residual, y = 0, 3, len(arrays) - 1
+        ways: list[int] = []
+        for index, columns in ((x, self.depth), (y, self.columns), (residual, self.columns)):
+            way = self._way(arrays[index], columns, index in late)
+            if way is None:
+                return None
+            ways.append(way)
+        has_residual = arrays[residual] is not None or residual in late
+        layout = Layout(self.rows, self.columns, self.depth, *ways)
+        ending = self.ending
+        product = Product.of(
+            self.schedule, layout, self.weights, ending.bias, ending.finish, self.schedule.shares
+        )
+        more = Place(residual) if has_residual else None
+        return (product.step(Place(x), Place(y), more),)
 
-
-def _lies_well(array: Array) -> bool:
-    flags = array.flags
-    return flags.c_contiguous and flags.aligned
-
-
-def _address(array: Array) -> int:
-    return array.__array_interface__["data"][0]
+    def _way(self, array: Array | None, columns: int, is_late: bool) -> int | None:
+        """The way from row to row; None where rows are not contiguous each by itself."""
+        if is_late or array is None:
+            return columns * _FLOAT.itemsize
+        matrix = array.reshape(self.rows, columns)
+        is_well = matrix.flags.aligned and (columns == 1 or matrix.strides[1] == _FLOAT.itemsize)
+        return matrix.strides[0] if is_well and np.may_share_memory(matrix, array) else None
 
 
 def _conv_gemm_1x1(schedule: Schedule, call: BoundCall) -> Run | None:
@@ -276,6 +222,36 @@ def _conv_gemm_1x1(schedule: Schedule, call: BoundCall) -> Run | None:
     return linear.on(*arrays)
 
 
+def _window(name: str, schedule: Schedule, call: BoundCall) -> Run | None:
+    from pyflame_rt.backends.numpy_backend import compiled_windows
+
+    return compiled_windows.FORMS[name](schedule, call)
+
+
+def _attention(schedule: Schedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_attention
+
+    return compiled_attention.prepare(schedule, call)
+
+
+def _movement(name: str, schedule: Schedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_movement
+
+    return getattr(compiled_movement, name)(schedule, call)
+
+
+def _elementwise(schedule: Schedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_elementwise
+
+    return compiled_elementwise.prepare(schedule, call)
+
+
+def _row(name: str, schedule: Schedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_rows
+
+    return getattr(compiled_rows, name)(schedule, call)
+
+
 def _conv(schedule: Schedule, call: BoundCall) -> Run | None:
     from pyflame_rt.backends.numpy_backend.compiled_convolution import prepare
 
@@ -286,7 +262,18 @@ _FORMS: Mapping[str, Callable[[Schedule, Any], Function | None]] = MappingProxyT
     {
         "conv_gemm_1x1_nhwc": _conv_gemm_1x1,
         "conv_im2col_nhwc": _conv,
+        **{
+            name: partial(_window, name)
+            for name in ("average_pool_nhwc", "conv_depthwise_nhwc", "max_pool_nhwc")
+        },
+        "attention": _attention,
+        "copy": partial(_movement, "copy"),
+        "transpose": partial(_movement, "transpose"),
+        **dict.fromkeys(ELEMENTWISE, _elementwise),
         "gemm": _gemm,
+        "layer_normalization": partial(_row, "layer_norm"),
+        "rms_normalization": partial(_row, "rms_norm"),
+        "softmax": partial(_row, "softmax"),
         "matmul": _matmul,
     }
 )

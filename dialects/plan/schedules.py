@@ -18,13 +18,21 @@ SCHEDULE = "plan.schedule"
 """The attribute of a call that says how it is compiled."""
 
 
+ELEMENTWISE = (
+    "abs", "add", "clip", "div", "erf", "exp", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu",
+    "max", "min", "mul", "neg", "reciprocal", "relu", "sigmoid", "softsign", "sqrt", "sub", "swish",
+    "tanh",
+)  # fmt: skip
+"""Elementwise algorithms that there is machine code for."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """The tile of a matrix product that is kept in registers, and the way through the depth.
 
     ```mlir
     plan.schedule = {ahead = 4096 : i64, cpu = "avx512", depth = 1024 : i64, lanes = 16 : i64,
-                     rows = 12 : i64, unroll = 2 : i64, vectors = 2 : i64}
+                     rows = 12 : i64, shares = 1 : i64, unroll = 2 : i64, vectors = 2 : i64}
     ```
     """
 
@@ -42,6 +50,8 @@ class Schedule:
     """Steps along the depth after which a sum is put down, so that weights stay in the cache."""
     ahead: int
     """Bytes of weights between those that are multiplied and those that are asked for."""
+    shares: int = 1
+    """Parts of the work that may be done at the same time, at the most."""
 
     @property
     def columns(self) -> int:

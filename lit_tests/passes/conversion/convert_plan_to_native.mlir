@@ -30,7 +30,7 @@ func.func @others(%x: memref<8x8xf32>, %d: memref<8x8xf64>) -> (memref<8x8xf32>,
   %w = plan.constant {value = dense<0.5> : tensor<8x8xf64>} : memref<8x8xf64>
   %y = plan.new : memref<8x8xf32>
   plan.call @matmul(%x, %x) into(%y) : (memref<8x8xf32>, memref<8x8xf32>) into(memref<8x8xf32>)
-  plan.call @relu(%x) into(%y) : (memref<8x8xf32>) into(memref<8x8xf32>)
+  plan.call @floor(%x) into(%y) : (memref<8x8xf32>) into(memref<8x8xf32>)
   %z = plan.new : memref<8x8xf64>
   plan.call @matmul(%d, %w) into(%z) : (memref<8x8xf64>, memref<8x8xf64>) into(memref<8x8xf64>)
   func.return %y, %z : memref<8x8xf32>, memref<8x8xf64>
@@ -49,3 +49,15 @@ func.func @chosen(%x: memref<8x40xf32>) -> memref<8x33xf32> {
 }
 // CHECK-LABEL: @chosen
 // CHECK: plan.schedule = {cpu = "generic"}
+
+// -----
+
+// What needs no weights is compiled too: functions of elements and rows, windows, copies, attention.
+func.func @elements(%x: memref<8x8xf32>) -> memref<8x8xf32> {
+  %y = plan.new : memref<8x8xf32>
+  plan.call @gelu(%x) into(%y) {params = {approximate = "none"}} : (memref<8x8xf32>) into(memref<8x8xf32>)
+  func.return %y : memref<8x8xf32>
+}
+// CHECK-LABEL: @elements
+// CHECK: plan.call @gelu(%x) into(%y) {plan.schedule
+// CHECK-SAME: shares = 1 : i64

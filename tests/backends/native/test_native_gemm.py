@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt.backends.native import kernels, processors
-from pyflame_rt.backends.native.epilogues import Finish, numbers_of
-from pyflame_rt.backends.native.products import Layout, Product, pack, pack_bias
+from pyflame_rt.backends.native.activations import numbers_of
+from pyflame_rt.backends.native.products import Finish, Layout, Product, pack, pack_bias
 from pyflame_rt.dialects.plan.schedules import SCHEDULES, Schedule
 from pyflame_rt.errors import BackendError
 
@@ -58,7 +58,7 @@ def check(
     y = with_room(rows, columns, 7.0)
     layout = Layout(rows, columns, depth, x.strides[0], y.strides[0], more.strides[0])
     packed, packed_bias = pack(schedule.columns, w), pack_bias(schedule.columns, b)
-    finish = Finish(bias, residual, activation, numbers)
+    finish = Finish(activation, numbers)
     product = Product.of(schedule, layout, packed, packed_bias if bias else None, finish)
     product.on(x, y, more if residual else None)()
     exact = x[:, :depth].astype(np.float64) @ w
@@ -180,9 +180,7 @@ def _never(kernel: object) -> None:
 def _kernel(kind: str):
     from pyflame_rt.backends.native.gemm import GemmKernel
 
-    return GemmKernel(
-        SCHEDULES[kind], (2,), 1, True, False, True, False, Finish(True, True, "relu")
-    )
+    return GemmKernel(SCHEDULES[kind], (2,), 1, False, "relu")
 
 
 def test_module_is_sound() -> None:
@@ -199,7 +197,7 @@ def test_numbers() -> None:
     """Activations that registers do not compute are left to others."""
     assert numbers_of("clip", {"max": 6.0}) == (-float("inf"), 6.0)
     assert numbers_of("clip", {"min": float("nan")}) is None
-    assert numbers_of("tanh", {}) is None
+    assert numbers_of("mish", {}) is None
 
 
 def test_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,11 +215,10 @@ def test_found_by_other_processes(tmp_path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PYFLAME_RT_CACHE", str(tmp_path))
     code = (
         "from pyflame_rt.backends.native import kernels; "
-        "from pyflame_rt.backends.native.epilogues import Finish; "
         "from pyflame_rt.backends.native.gemm import GemmKernel; "
         "from pyflame_rt.dialects.plan.schedules import SCHEDULES; "
         "kernels.machine_code(GemmKernel("
-        "SCHEDULES['generic'], (2,), 1, True, False, True, False, Finish(True, True, 'relu')))"
+        "SCHEDULES['generic'], (2,), 1, False, 'relu'))"
     )
     kernels.machine_code(_kernel("generic"))
     for seed in ("1", "2"):

@@ -62,10 +62,13 @@ def run(text: str, compiling: str, inputs: list[np.ndarray], threads: int = 1) -
     return result
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYFLAME_RT_CACHE", str(tmp_path))
-    monkeypatch.setenv("PYFLAME_RT_JIT", "1")
+@pytest.fixture(autouse=True, scope="module")
+def _cache(tmp_path_factory: pytest.TempPathFactory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYFLAME_RT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("PYFLAME_RT_JIT", "1")
+    yield
+    patch.undo()
 
 
 def compiling() -> str:

@@ -1,0 +1,140 @@
+"""What is done to sums of products of integers before they are put down.
+
+With z the zero point of x, the weights of a column w and t what was not taken off them:
+
+    sum (x - z) (w - t) = sum x w - t sum x - z sum (w - t)
+
+The machine multiplies bytes from 0 to 255 with bytes from -128 to 127. Signed x are read as 128 more
+than they are, and z is 128 more as well. Of weights their zero point is taken off when they are packed,
+where that leaves bytes; else `t` says what is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import f32, i64
+from xdsl.ir import SSAValue
+
+from pyflame_rt.backends.native.builder import POINTER, Builder
+from pyflame_rt.backends.native.integer_vectors import Integers
+
+RESULTS = ("int32", "bytes", "float32")
+"""What is put down: the sums; these times a factor, rounded, in limits; or these times a factor, plus
+bias and residual, not less than a floor."""
+
+FIELDS = ("@colsums", "@shifts", "@bias", "@factors", "@addends", "@limits")
+"""Of each column sum (w - t), t, an i32 that is added, an f32 factor, an f32 that is added after it; and
+limits, or a floor."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the sums of a kernel end."""
+
+    result: str
+    signed: bool
+    """Whether x are signed."""
+    has_shifts: bool
+    """Whether there are columns with a t."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of an element of the result."""
+        return 1 if self.result == "bytes" else 4
+
+
+class Finish:
+    """The code of an ending, for columns that begin `across` bytes of 4 a column on."""
+
+    def __init__(
+        self,
+        b: Builder,
+        v: Integers,
+        ending: Ending,
+        given: Mapping[str, SSAValue],
+        across: SSAValue,
+    ) -> None:
+        self._b, self._v, self._ending = b, v, ending
+        self._given, self._across = given, across
+        zero = v.spread_number(v.byte(given["zero"], signed=ending.signed))
+        self._zero = zero
+        self._corrections: dict[int, SSAValue] = {}
+        self._factors: dict[int, SSAValue] = {}
+        self._limits = v.limits(given["limits"]) if ending.result == "bytes" else None
+        self._floor: SSAValue | None = None
+        if ending.result == "float32":
+            self._floor = v.spread_number(b.load(given["limits"], f32, 4))
+
+    def _of(self, name: str, vector: int, *, floats: bool = False) -> SSAValue:
+        place = self._b.at(self._b.at(self._given[name], self._across), 4 * self._v.lanes * vector)
+        return self._b.load_vector(place, self._v.lanes) if floats else self._v.load(place)
+
+    def _correction(self, vector: int) -> SSAValue:
+        if vector not in self._corrections:
+            v = self._v
+            taken = v.times(self._zero, self._of("colsums", vector))
+            self._corrections[vector] = v.minus(self._of("bias", vector), taken)
+        return self._corrections[vector]
+
+    def _factor(self, vector: int) -> SSAValue:
+        if vector not in self._factors:
+            found = self._of("factors", vector, floats=True)
+            if self._ending.result == "float32":
+                scale = self._b.load(self._given["scale"], f32, 4)
+                found = self._b.multiply(self._v.spread_number(scale), found)
+            self._factors[vector] = found
+        return self._factors[vector]
+
+    def prepare(self, vectors: int) -> None:
+        """Read what belongs to so many vectors of columns now, before a loop."""
+        for vector in range(vectors):
+            self._correction(vector)
+            if self._ending.result != "int32":
+                self._factor(vector)
+
+    def exact(self, total: SSAValue, vector: int, row_sum: SSAValue | None) -> SSAValue:
+        """The sums that are meant, as i32."""
+        v = self._v
+        found = v.plus(total, self._correction(vector))
+        if row_sum is not None:
+            found = v.minus(found, v.times(row_sum, self._of("shifts", vector)))
+        return found
+
+    def value(
+        self,
+        total: SSAValue,
+        vector: int,
+        row_sum: SSAValue | None,
+        residual: SSAValue | None = None,
+    ) -> SSAValue:
+        """What is put down of the sums of a vector of columns."""
+        b, v = self._b, self._v
+        found = self.exact(total, vector, row_sum)
+        if self._ending.result == "int32":
+            return found
+        scaled = b.multiply(v.to_floats(found), self._factor(vector))
+        if self._limits is not None:
+            return v.narrow(v.rounded(scaled, self._limits))
+        scaled = b.add_floats(scaled, self._of("addends", vector, floats=True))
+        if residual is not None:
+            scaled = b.add_floats(scaled, residual)
+        return scaled
+
+    def floored(self, value: SSAValue) -> SSAValue:
+        """f32 that are not less than the floor; NaN stays."""
+        floor = self._floor
+        if floor is None:
+            return value
+        return self._b.choose(self._v.compare("olt", value, floor), floor, value)
+
+
+def finish_fields(b: Builder, job: SSAValue, first: int) -> dict[str, SSAValue]:
+    """Those of `FIELDS` in a record, from so many numbers on."""
+    return {
+        name.removeprefix("@"): b.load(
+            b.at(job, 8 * (first + k)), POINTER if name.startswith("@") else i64, 8
+        )
+        for k, name in enumerate(FIELDS)
+    }

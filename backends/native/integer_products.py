@@ -1,0 +1,402 @@
+"""Products of bytes with packed weights: which kernel computes one, and what its jobs are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pyflame_rt.backends.native import integer_processors
+from pyflame_rt.backends.native.compiling import Loaded
+from pyflame_rt.backends.native.integer_finish import Ending
+from pyflame_rt.backends.native.integer_gemm import JOB, IntegerGemmKernel
+from pyflame_rt.backends.native.integer_vectors import MAGIC_BITS
+from pyflame_rt.backends.native.products import Layout
+from pyflame_rt.backends.native.steps import Call, Number, Place, Records, Step, address_of
+from pyflame_rt.backends.runtime import Array
+from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
+from pyflame_rt.errors import BackendError
+
+_CACHED = 1 << 19
+"""Bytes of x that stay in the second cache while weights go by."""
+
+_MULTIPLIED, _READ = 400.0, 100.0
+"""Multiplications, and bytes of weights, in a nanosecond; about."""
+
+_MOST_PANELS = 4
+
+_NO_ZERO = np.zeros(64, np.uint8)
+_ONE = np.ones(16, np.float32)
+_NO_ZERO.flags.writeable = _ONE.flags.writeable = False
+
+
+@dataclass(frozen=True)
+class Windows(Layout):
+    """A layout in whose rows there are `lines`, `a_line` bytes apart, of its `runs`."""
+
+    lines: int = 1
+    a_line: int = 0
+
+    @property
+    def row_size(self) -> int:
+        """Bytes of a row of x."""
+        return self.lines * self.runs * self.depth
+
+
+def on_lines(shape: Sequence[int], dtype: Any) -> Array:
+    """Zeros that begin with a cache line."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.zeros(size + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + size].view(dtype).reshape(shape)
+
+
+def padded(width: int, values: Array, dtype: Any) -> Array:
+    """A vector, one element a column, or one for all `columns`, filled up with zeros."""
+    found = on_lines((-(-values.size // width) * width,), dtype)
+    found[: values.size] = values.reshape(-1)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Packed weights: (panels, runs, fours of the depth, columns of a panel, 4) bytes."""
+
+    packed: Array
+    colsums: Array
+    shifts: Array
+    runs: int
+    depth: int
+    columns: int
+
+    @property
+    def has_shifts(self) -> bool:
+        """Whether zero points of columns are still to be taken off."""
+        return bool(self.shifts.any())
+
+    @staticmethod
+    def of(width: int, w: Array, zero_point: Array | None = None) -> Weights:
+        """Those of integers of 8 bits, (runs, depth, columns) or (depth, columns), for panels of so
+        many columns, with one zero point or one a column."""
+        if w.ndim == 2:
+            w = w[None]
+        runs, depth, columns = w.shape
+        shift = np.zeros((), np.int64) if zero_point is None else zero_point.astype(np.int64)
+        shift = np.broadcast_to(shift.reshape(-1), (columns,))
+        wide = w.astype(np.int16)
+        centered = wide - shift.astype(np.int16)
+        low, high = (f.reduce(centered, axis=(0, 1), initial=0) for f in (np.minimum, np.maximum))
+        fits = (low >= -128) & (high <= 127)
+        middle = 128 if w.dtype == np.uint8 else 0
+        bytes_of = np.where(fits, centered, wide - np.int16(middle)).astype(np.int8)
+        sums = centered.sum((0, 1), dtype=np.int64).astype(np.int32)
+        left = np.where(fits, 0, shift - middle).astype(np.int32)
+        return Weights(
+            _pack(width, bytes_of), padded(width, sums, np.int32), padded(width, left, np.int32),
+            runs, depth, columns,
+        )  # fmt: skip
+
+
+def _pack(width: int, w: Array) -> Array:
+    runs, depth, columns = w.shape
+    panels, fours = -(-columns // width), -(-depth // 4)
+    filled = np.zeros((runs, fours * 4, panels * width), np.int8)
+    filled[:, :depth, :columns] = w
+    packed = on_lines((panels, runs, fours, width, 4), np.int8)
+    packed[...] = filled.reshape(runs, fours, 4, panels, width).transpose(3, 0, 1, 4, 2)
+    return packed
+
+
+@dataclass(frozen=True, eq=False)
+class Epilogue:
+    """What is done to sums: see `integer_finish.RESULTS`. Vectors have one element a column."""
+
+    result: str = "int32"
+    bias: Array | None = None
+    """i32, added to the sums."""
+    factors: Array | None = None
+    """f32, by which sums are multiplied."""
+    addends: Array | None = None
+    """f32, added after that."""
+    limits: Array | None = None
+    """What `limits_of` or `floor_of` returned."""
+
+
+def limits_of(low: int, high: int, zero_point: int) -> Array:
+    """Limits of results that are bytes, the zero point among them, as kernels read them."""
+    found = on_lines((4,), np.int32)
+    found[:2].view(np.float32)[:] = low - zero_point, high - zero_point
+    found[2] = zero_point - MAGIC_BITS
+    return found
+
+
+def floor_of(value: float) -> Array:
+    """The least f32 of results: 0 for relu, -inf for none."""
+    found = on_lines((4,), np.float32)
+    found[0] = value
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerProduct:
+    """y = epilogue((x - zero point) @ (w - its zero point)) for arrays as a layout says."""
+
+    kernel: Loaded
+    jobs: tuple[Array, ...]
+    """Those of each share."""
+    held: tuple[Any, ...]
+    """What the jobs have addresses of."""
+    work: float
+    """Nanoseconds, as estimated."""
+
+    @staticmethod
+    def of(
+        schedule: IntegerSchedule,
+        layout: Windows,
+        weights: Weights,
+        epilogue: Epilogue,
+        *,
+        signed: bool,
+    ) -> IntegerProduct:
+        """The product of x of int8, if `signed`, or uint8. Weights have as many runs as all lines of a
+        row together.
+
+        Raises BackendError when this machine has no such instructions.
+        """
+        if not integer_processors.runs(schedule.cpu):
+            raise BackendError(f"code of kind {schedule.cpu!r} does not run here")
+        ending = Ending(epilogue.result, signed, weights.has_shifts)
+        if ending.has_shifts:
+            # A sum of each row of x takes a register too.
+            rows = max(1, schedule.rows * schedule.vectors // (schedule.vectors + 1))
+            schedule = replace(schedule, rows=rows)
+        tiles = _Tiles.of(schedule, layout.rows)
+        panels = tiles.panels(schedule, layout)
+        dot = integer_processors.dot_of(schedule.cpu)
+        kernel = IntegerGemmKernel(replace(schedule, shares=1), dot, tiles.heights, panels, ending)
+        operands = _Operands.of(schedule, panels, weights, epilogue, ending)
+        jobs = tuple(
+            np.array([operands.record(layout, block) for block in share], np.int64)
+            for share in _shares(schedule, tiles, layout)
+        )
+        multiplied = layout.repeats * layout.rows * layout.row_size * layout.columns / _MULTIPLIED
+        work = max(multiplied, weights.packed.nbytes / _READ)
+        return IntegerProduct(integer_processors.loaded(kernel), jobs, operands.held, work)
+
+    def step(
+        self,
+        x: Number,
+        y: Number,
+        *,
+        zero: Number | None = None,
+        scale: Number | None = None,
+        residual: Number | None = None,
+    ) -> Step:
+        """The product of operands of a step: x's zero point is a byte, its scale an f32."""
+        record = (
+            x, y, 0 if residual is None else residual,
+            _NO_ZERO.ctypes.data if zero is None else zero,
+            _ONE.ctypes.data if scale is None else scale,
+        )  # fmt: skip
+        return Step(
+            tuple(
+                (
+                    Call(
+                        self.kernel,
+                        (*record, jobs.ctypes.data, len(jobs)),
+                        (*self.held, jobs, _NO_ZERO, _ONE),
+                    ),
+                )
+                for jobs in self.jobs
+            ),
+            self.work,
+        )
+
+    def on(
+        self,
+        x: Array,
+        y: Array,
+        zero: Array | None = None,
+        scale: Array | None = None,
+        residual: Array | None = None,
+    ) -> Callable[[], None]:
+        """The call on these arrays, which it keeps."""
+        arrays = (x, y, zero, scale, residual)
+        places = [None if a is None else Place(k) for k, a in enumerate(arrays)]
+        step = self.step(Place(0), Place(1), zero=places[2], scale=places[3], residual=places[4])
+        return bound(step, arrays)
+
+
+def bound(step: Step, arrays: Sequence[Array | None]) -> Callable[[], None]:
+    """The calls of a step on arrays, one after the other."""
+    records = Records.of(step.calls)
+    records.fill([address_of(array) for array in arrays])
+    calls = [(call.kernel.call, records.address(k)) for k, call in enumerate(step.calls)]
+
+    def run(held: object = (step, tuple(arrays), records)) -> None:
+        for call, address in calls:
+            call(address)
+
+    return run
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """Rows as tiles of about equal heights."""
+
+    high: int
+    low: int
+    height: int
+
+    @staticmethod
+    def of(schedule: IntegerSchedule, rows: int) -> _Tiles:
+        count = max(1, -(-rows // schedule.rows))
+        height = max(1, -(-rows // count))
+        high = rows - count * (height - 1)
+        return _Tiles(high, count - high, height)
+
+    @property
+    def heights(self) -> tuple[int, ...]:
+        return (self.height, self.height - 1) if self.low else (self.height,)
+
+    def panels(self, schedule: IntegerSchedule, layout: Windows) -> int:
+        """Panels side by side, so that the registers are used when rows are few."""
+        most = min(_MOST_PANELS, schedule.rows // self.height, layout.columns // schedule.columns)
+        return max(1, 1 << (most.bit_length() - 1)) if most else 1
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some of the rows and columns: tiles from a row on, in some of the repeats."""
+
+    row: int
+    high: int
+    low: int
+    first: int
+    repeats: int
+    column: int = 0
+    columns: int = 0
+
+
+def _shares(schedule: IntegerSchedule, tiles: _Tiles, layout: Windows) -> list[list[_Block]]:
+    """Blocks for each of several shares: of columns where there are enough, else of rows."""
+    width, count = schedule.columns, schedule.shares
+    panels = -(-layout.columns // width)
+    rows = layout.repeats if layout.repeats > 1 else tiles.high + tiles.low
+    by_columns = panels >= count and (panels % count == 0 or panels >= 4 * count or rows < count)
+    count = count if by_columns or rows >= 2 else 1
+    total = panels if by_columns else rows
+    found: list[list[_Block]] = []
+    for share in range(count):
+        start, stop = total * share // count, total * (share + 1) // count
+        if start == stop:
+            continue
+        first, last = (start, stop) if by_columns else (0, panels)
+        column, end = first * width, min(last * width, layout.columns)
+        blocks = _blocks(tiles, layout, *((0, rows) if by_columns else (start, stop)))
+        found.append([replace(block, column=column, columns=end - column) for block in blocks])
+    return found
+
+
+def _blocks(tiles: _Tiles, layout: Windows, begin: int, end: int) -> list[_Block]:
+    """Rows of x that stay in the cache, of those repeats or tiles."""
+    count = end - begin
+    if layout.repeats > 1:
+        # Stretches of neighbouring repeats are the same elements.
+        size = min(layout.rows * layout.row_size, layout.a_repeat)
+        some = -(-count // max(1, -(-count * size // _CACHED)))
+        return [
+            _Block(0, tiles.high, tiles.low, first, min(some, end - first))
+            for first in range(begin, end, some)
+        ]
+    most = max(1, _CACHED // max(1, tiles.height * layout.row_size))
+    some = max(1, -(-count // max(1, -(-count // most))))
+    found: list[_Block] = []
+    for first in range(begin, end, some):
+        stop = min(first + some, end)
+        high = max(0, min(stop, tiles.high) - first)
+        before = min(first, tiles.high)
+        row = before * tiles.height + (first - before) * (tiles.height - 1)
+        found.append(_Block(row, high, stop - first - high, 0, 1))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Operands:
+    """What the jobs of a product have in common."""
+
+    width: int
+    panels: int
+    weights: Weights
+    size: int
+    vectors: dict[str, Array]
+    """What `integer_finish.FIELDS` are addresses of."""
+
+    @staticmethod
+    def of(
+        schedule: IntegerSchedule, panels: int, weights: Weights, epilogue: Epilogue, ending: Ending
+    ) -> _Operands:
+        vectors = {
+            "colsums": weights.colsums,
+            "shifts": weights.shifts,
+            **finishing(schedule.columns, weights.columns, epilogue),
+        }
+        return _Operands(schedule.columns, panels, weights, ending.size, vectors)
+
+    @property
+    def held(self) -> tuple[Array, ...]:
+        return (self.weights.packed, *self.vectors.values())
+
+    def record(self, layout: Windows, block: _Block) -> list[int]:
+        """The job of a block."""
+        wide = block.columns // (self.width * self.panels) if self.panels > 1 else 0
+        panel = self.weights.packed.strides[0]
+        fields = {
+            "a": block.first * layout.a_repeat + block.row * layout.a_row,
+            "a_row": layout.a_row,
+            "b": self.weights.packed.ctypes.data + block.column // self.width * panel,
+            "b_panel": panel,
+            "c": block.first * layout.c_repeat + block.row * layout.c_row
+            + block.column * self.size,
+            "c_row": layout.c_row,
+            "residual": block.first * layout.residual_repeat + block.row * layout.residual_row
+            + block.column * 4,
+            "residual_row": layout.residual_row,
+            "columns": block.columns,
+            "wide": wide,
+            "narrow": -(-(block.columns - wide * self.panels * self.width) // self.width),
+            "high": block.high,
+            "low": block.low,
+            "repeats": block.repeats,
+            "a_repeat": layout.a_repeat,
+            "c_repeat": layout.c_repeat,
+            "residual_repeat": layout.residual_repeat,
+            "lines": layout.lines,
+            "a_line": layout.a_line,
+            "runs": layout.runs,
+            "a_run": layout.a_run,
+            "depth": layout.depth,
+            **{
+                name: array.ctypes.data + (0 if name == "limits" else 4 * block.column)
+                for name, array in self.vectors.items()
+            },
+        }  # fmt: skip
+        return [fields[name.removeprefix("@")] for name in JOB]
+
+
+def finishing(width: int, columns: int, epilogue: Epilogue) -> dict[str, Array]:
+    """What an epilogue has for kernels, filled up."""
+    found: dict[str, Array] = {}
+    for name, values, dtype, usual in (
+        ("bias", epilogue.bias, np.int32, 0),
+        ("factors", epilogue.factors, np.float32, 1),
+        ("addends", epilogue.addends, np.float32, 0),
+    ):
+        given = np.array(usual) if values is None else values.reshape(-1)
+        found[name] = padded(width, np.broadcast_to(given, (columns,)), dtype)
+    limits = epilogue.limits
+    found["limits"] = floor_of(-math.inf) if limits is None else limits
+    return found

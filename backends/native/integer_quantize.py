@@ -1,0 +1,117 @@
+"""Floats made bytes: by a scale and zero point that are given, or by the range of the floats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.dialects import llvm
+from xdsl.dialects.builtin import ModuleOp, f32, i8, i32
+from xdsl.ir import SSAValue
+
+from pyflame_rt.backends.native import integer_processors
+from pyflame_rt.backends.native.builder import POINTER, Builder, Values
+from pyflame_rt.backends.native.integer_vectors import MAGIC, MAGIC_BITS, WRAPS, Integers, Limits
+from pyflame_rt.backends.native.loops import fields, vectors
+from pyflame_rt.backends.native.steps import Call, Number
+from pyflame_rt.dialects.plan.integer_schedules import INTEGER_SCHEDULES
+
+FIELDS = ("@x", "@y", "@scale", "@zero", "count")
+"""Of f32 x, bytes y, an f32 scale and the byte of a zero point, which a dynamic kernel writes."""
+
+_WIDE = 4
+"""Registers of a vector."""
+
+
+@dataclass(frozen=True)
+class QuantizeKernel:
+    """Code of y = x / scale, rounded to even, plus the zero point, in the limits of its type.
+
+    A `dynamic` kernel makes the scale and zero point first, of the range of x and 0, as
+    `dynamic_quantize_linear` has them: all of its arithmetic is that of f32, and NaN has no part in it.
+    """
+
+    cpu: str
+    lanes: int
+    dynamic: bool
+    signed: bool
+
+    entry = "integer_quantize"
+
+    def emit(self) -> ModuleOp:
+        """The module, in the `llvm` dialect."""
+        b = Builder(self.entry, [POINTER], public=True)
+        given = fields(b, b.arguments[0], FIELDS)
+        v = Integers(b, _WIDE * self.lanes, "single")
+        if self.dynamic:
+            scale, zero = self._measured(b, v, given)
+        else:
+            scale = b.load(given["scale"], f32, 4)
+            zero = v.byte(given["zero"], signed=self.signed)
+            if self.signed:
+                zero = b.add(llvm.SubOp, (zero, b.integer(128, i32)), i32, WRAPS)
+        self._divide(b, v, given, v.spread_number(scale), self._limits(b, v, zero))
+        return ModuleOp([b.finish()])
+
+    def _limits(self, b: Builder, v: Integers, zero: SSAValue) -> Limits:
+        low, high = (-128.0, 127.0) if self.signed else (0.0, 255.0)
+        shift = b.add(llvm.SIToFPOp, (zero,), f32, {})
+        bounds = (b.subtract(b.float(bound), shift) for bound in (low, high))
+        bits = b.add(llvm.SubOp, (zero, b.integer(MAGIC_BITS, i32)), i32, WRAPS)
+        return Limits(*(v.spread_number(value) for value in (*bounds, bits)))
+
+    def _measured(
+        self, b: Builder, v: Integers, given: dict[str, SSAValue]
+    ) -> tuple[SSAValue, SSAValue]:
+        """The scale and zero point of the range of x, which are written as well."""
+
+        def widen(places: Values, mask: SSAValue | None, found: Values) -> Values:
+            x = b.load_vector(places[0], v.lanes, mask)
+            return [v.at_most(x, found[0]), v.at_least(x, found[1])]
+
+        none = b.splat(0.0, v.lanes)
+        lows, highs = vectors(b, given["count"], v.lanes, [given["x"]], widen, [none, none])
+        name = f"llvm.vector.reduce.fminimum.v{v.lanes}f32"
+        low, high = b.call(name, (lows,), f32), b.largest_lane(highs)
+        ratio = b.divide(b.subtract(high, low), b.float(255.0))
+        is_point = b.compare_floats("oeq", low, high)
+        scale = b.choose(is_point, b.float(1.0), ratio)
+        shift = b.divide(b.subtract(b.float(0.0), low), scale)
+        for how, bound in (("ogt", 0.0), ("olt", 255.0)):
+            limit = b.float(bound)
+            shift = b.choose(b.compare_floats(how, shift, limit), shift, limit)
+        bits = b.cast(b.add_floats(shift, b.float(MAGIC)), i32)
+        zero = b.add(llvm.SubOp, (bits, b.integer(MAGIC_BITS, i32)), i32, WRAPS)
+        v.put(scale, given["scale"], None, 4)
+        v.put(b.add(llvm.TruncOp, (zero,), i8, WRAPS), given["zero"], None, 1)
+        return scale, zero
+
+    def _divide(
+        self, b: Builder, v: Integers, given: dict[str, SSAValue], scale: SSAValue, limits: Limits
+    ) -> None:
+        def put(x: SSAValue, y: SSAValue, mask: SSAValue | None) -> None:
+            value = b.divide(b.load_vector(x, v.lanes, mask), scale)
+            v.put(v.narrow(v.rounded(value, limits)), y, mask, 1)
+
+        def turn(places: tuple[SSAValue, ...]) -> Values:
+            x, y = places
+            put(x, y, None)
+            return [b.at(x, 4 * v.lanes), b.at(y, v.lanes)]
+
+        bits, start = v.lanes.bit_length() - 1, [given["x"], given["y"]]
+        x, y = b.loop(b.shifted(given["count"], bits), start, turn)
+        rest = b.masked(given["count"], v.lanes - 1)
+
+        def last() -> Values:
+            put(x, y, b.lanes_below(rest, v.lanes))
+            return ()
+
+        b.when(b.compare("sgt", rest, 0), last, ())
+
+
+def quantize_call(
+    cpu: str, x: Number, y: Number, scale: Number, zero: Number, count: int, *,
+    dynamic: bool = False, signed: bool = False,
+) -> Call:  # fmt: skip
+    """The quantization of so many f32; a `dynamic` one, to uint8, writes the scale and zero point."""
+    kernel = QuantizeKernel(cpu, INTEGER_SCHEDULES[cpu].lanes, dynamic, signed)
+    return Call(integer_processors.loaded(kernel), (x, y, scale, zero, count))

@@ -1,0 +1,204 @@
+"""Compiled functions of elements and of rows against NumPy in f64, for every kind of code here."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
+
+from pyflame_rt.backends.native import kernels, processors
+from pyflame_rt.backends.native.copying import CopyKernel, copy_call
+from pyflame_rt.backends.native.elementwise import ElementwiseKernel
+from pyflame_rt.backends.native.rows import NormKernel, SoftmaxKernel
+from pyflame_rt.backends.native.small_products import SmallProductKernel
+from pyflame_rt.backends.native.steps import Call, Records
+from pyflame_rt.backends.numpy_backend.compiled_attention import bits
+from pyflame_rt.dialects.plan.schedules import SCHEDULES
+
+KINDS = processors.supported()
+SMALLEST = np.finfo(np.float32).tiny
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cache(tmp_path_factory: pytest.TempPathFactory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYFLAME_RT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("PYFLAME_RT_JIT", "1")
+    yield
+    patch.undo()
+
+
+def run(call: Call) -> None:
+    records = Records.of([call])
+    call.kernel.call(records.address(0))
+
+
+def parts(kind: str) -> tuple[int, bool]:
+    found = processors.instructions(kind)
+    assert found is not None
+    return SCHEDULES[kind].lanes, found.has_fma
+
+
+def elementwise(kind: str, name: str, x: np.ndarray, numbers: tuple[float, ...] = ()) -> np.ndarray:
+    lanes, fused = parts(kind)
+    y = np.full(x.size + 1, 7.0, np.float32)
+    kernel = ElementwiseKernel(kind, lanes, fused, name, numbers, ("vector",))
+    places = (y.ctypes.data, x.ctypes.data, 0)
+    run(Call(kernels.loaded(kernel), (*places, 1, x.size, 0, 0, 0), (x, y)))
+    assert y[-1] == 7.0
+    return y[:-1]
+
+
+def every(limit: float) -> np.ndarray:
+    """Numbers of all sizes up to a limit, and those on which code may stumble."""
+    r = np.random.default_rng(0)
+    sizes = np.exp2(r.uniform(-30, math.log2(limit), 30_011))
+    odd = [0.0, -0.0, np.inf, -np.inf, np.nan, 0.625, 0.927734375, 88.72, -87.3, -104.0]
+    found = np.concatenate([sizes, -sizes, r.uniform(-limit, limit, 30_000), odd])
+    return found.astype(np.float32)
+
+
+def ulps(y: np.ndarray, exact: np.ndarray) -> float:
+    """The largest error where the result is a normal number, in units of its last place."""
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(np.float32)
+        assert np.array_equal(np.isnan(y), np.isnan(rounded))
+        normal = np.isfinite(rounded) & (np.abs(rounded) >= SMALLEST)
+        assert np.array_equal(np.isinf(y[~normal]), np.isinf(rounded[~normal]))
+        error = np.abs(y[normal] - exact[normal]) / np.spacing(np.abs(rounded[normal]))
+    return float(error.max())
+
+
+def _erf(x: np.ndarray) -> np.ndarray:
+    return np.array([math.erf(v) for v in x])
+
+
+FUNCTIONS = {
+    "exp": (np.exp, 120.0, 2.0),
+    "tanh": (np.tanh, 12.0, 2.0),
+    "erf": (_erf, 6.0, 2.0),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), 80.0, 3.0),
+}
+"""The function in f64, the largest arguments, and the largest error with a fused multiply-add."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(kind: str, name: str) -> None:
+    """As close as documented; without a fused multiply-add, twice as far."""
+    function, limit, allowed = FUNCTIONS[name]
+    x = every(limit)
+    with np.errstate(all="ignore"):
+        exact = function(x.astype(np.float64))
+    assert ulps(elementwise(kind, name, x), exact) <= (allowed if parts(kind)[1] else 2 * allowed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("name", "numbers", "exact"),
+    [
+        ("gelu", (0.0,), lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2)))),
+        ("gelu", (1.0,), lambda x: x * 0.5 * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))),
+        ("swish", (1.5,), lambda x: x / (1 + np.exp(-1.5 * x))),
+        ("hard_swish", (), lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
+        ("hard_sigmoid", (0.2, 0.5), lambda x: np.clip(0.2 * x + 0.5, 0, 1)),
+        ("leaky_relu", (0.1,), lambda x: np.where(x < 0, 0.1 * x, x)),
+        ("softsign", (), lambda x: x / (1 + np.abs(x))),
+        ("clip", (-0.5, math.inf), lambda x: np.maximum(x, -0.5)),
+        ("relu", (), lambda x: np.maximum(x, 0)),
+        ("abs", (), np.abs),
+        ("neg", (), np.negative),
+        ("reciprocal", (), lambda x: 1 / x),
+    ],
+)
+def test_activations(kind: str, name: str, numbers: tuple[float, ...], exact) -> None:
+    """Each by its formula; NaN stays NaN."""
+    r = np.random.default_rng(1)
+    x = r.uniform(-8, 8, 1003).astype(np.float32)
+    y = elementwise(kind, name, x, numbers)
+    np.testing.assert_allclose(y, exact(x.astype(np.float64)), rtol=2e-6, atol=2e-6)
+    assert np.isnan(elementwise(kind, name, np.full(3, np.nan, np.float32), numbers)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1, 5, 64, 129])
+def test_softmax(kind: str, size: int) -> None:
+    """Scale, what is added, limits that grow from row to row, zeros after them, rows of -inf."""
+    lanes, fused = parts(kind)
+    r = np.random.default_rng(size)
+    x = r.standard_normal((4, size)).astype(np.float32) * 9
+    added = r.standard_normal((4, size)).astype(np.float32)
+    added[1] = -np.inf
+    y = np.full_like(x, 7.0)
+    kernel = SoftmaxKernel(kind, lanes, fused)
+    way, limit = x.strides[0], max(1, size - 2)
+    places = (x.ctypes.data, y.ctypes.data, added.ctypes.data)
+    numbers = (4, size, way, way, way, limit, 1, bits(0.5), 1)
+    run(Call(kernels.loaded(kernel), (*places, *numbers), (x, y, added)))
+    for row in range(4):
+        count = min(size, limit + row)
+        scores = x[row, :count].astype(np.float64) * 0.5 + added[row, :count]
+        powers = np.exp(scores - scores.max()) if row != 1 else np.zeros(count)
+        exact = powers / (powers.sum() or 1.0)
+        np.testing.assert_allclose(y[row, :count], exact, rtol=2e-6, atol=1e-30)
+        assert (y[row, count:] == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("size", [1, 7, 64, 200])
+def test_norm(kind: str, centred: bool, size: int) -> None:
+    """Rows with and without a vector that is added, and a mean that is subtracted."""
+    lanes, fused = parts(kind)
+    r = np.random.default_rng(size)
+    x = (r.standard_normal((3, size)) + 3).astype(np.float32)
+    factor, added = (r.standard_normal(size).astype(np.float32) for _ in range(2))
+    for vector in (None, added):
+        y = np.empty_like(x)
+        kernel = NormKernel(kind, lanes, fused, centred)
+        places = (
+            x.ctypes.data, y.ctypes.data, factor.ctypes.data,
+            0 if vector is None else vector.ctypes.data,
+        )  # fmt: skip
+        numbers = (3, size, x.strides[0], y.strides[0], bits(1e-5), bits(1 / size))
+        run(Call(kernels.loaded(kernel), (*places, *numbers), (x, y, factor, added)))
+        wide = x.astype(np.float64)
+        wide = wide - wide.mean(1, keepdims=True) if centred else wide
+        exact = wide / np.sqrt((wide**2).mean(1, keepdims=True) + 1e-5) * factor
+        exact += 0 if vector is None else vector
+        np.testing.assert_allclose(y, exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_small_products(kind: str) -> None:
+    """x @ w, and x @ w transposed, with rows that lie apart and sizes that fill no vector."""
+    lanes, fused = parts(kind)
+    r = np.random.default_rng(0)
+    x, w, v = (r.standard_normal(s, np.float32) for s in ((3, 70), (5, 80), (70, 21)))
+    dots, mixture = np.empty((3, 5), np.float32), np.empty((3, 21), np.float32)
+    for other, y, transposed in ((w, dots, True), (v, mixture, False)):
+        kernel = SmallProductKernel(kind, lanes, fused, transposed)
+        places = (x.ctypes.data, other.ctypes.data, y.ctypes.data)
+        numbers = (3, y.shape[1], 70, x.strides[0], other.strides[0], y.strides[0])
+        run(Call(kernels.loaded(kernel), (*places, *numbers)))
+    np.testing.assert_allclose(dots, x @ w[:, :70].T, atol=1e-4)
+    np.testing.assert_allclose(mixture, x @ v, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies(kind: str) -> None:
+    """Side by side and element by element, and zeros."""
+    kernel = CopyKernel(kind, SCHEDULES[kind].lanes)
+    x = np.arange(2 * 3 * 37, dtype=np.float32).reshape(2, 3, 37)
+    y, z = np.full((2, 37, 3), 7.0, np.float32), np.full((4, 40), 7.0, np.float32)
+    ways = tuple(y.strides[axis] for axis in (0, 2, 1))
+    run(copy_call(kernel, x.ctypes.data, y.ctypes.data, x.shape, x.strides, ways))
+    np.testing.assert_array_equal(y, x.transpose(0, 2, 1))
+    inner = z[1:3, 1:38]
+    run(copy_call(kernel, x.ctypes.data, inner.ctypes.data, (2, 37), x.strides[1:], z.strides))
+    np.testing.assert_array_equal(inner, x[0, :2])
+    run(copy_call(kernel, 0, inner.ctypes.data, (2, 37), (0, 0), z.strides))
+    assert (inner == 0).all() and z.sum() == 7.0 * (4 * 40 - 2 * 37)
