@@ -4,8 +4,10 @@
 
 Weights are chosen and reconstructed on training images, whose labels nobody looks at; right answers
 are counted on the 450 test images that the network has not seen. Needs scikit-learn, for the images.
-Exit code 1 when one of the patterns that ACCEPTED names loses more than a point for every criterion
-but the random one.
+
+A table of many rows has a best one by luck. So the second table takes, for each pattern, the criterion
+that is best on every other test image, and counts the right answers on the rest. Exit code 1 when one
+of the patterns that ACCEPTED names loses more than a point there.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ CASES = (
 )  # fmt: skip
 ACCEPTED = (("single", 0.5), ("2:4", 0.5), ("block 4x4", 0.5), ("channels", 0.3))
 CRITERIA = ("MAGNITUDE", "LAMP", "TAYLOR", "WANDA", "SPARSEGPT", "RANDOM")
-FOR_CHANNELS = ("MAGNITUDE", "RANDOM")
+FOR_CHANNELS = ("MAGNITUDE", "TAYLOR", "WANDA", "RANDOM")
 
 
 def training_images(count: int) -> np.ndarray:
@@ -54,11 +56,11 @@ def training_images(count: int) -> np.ndarray:
     return np.stack([image for image in images if image.tobytes() not in tested][:count])
 
 
-def right(graph: Graph) -> int:
-    """How many test images a model gets right."""
+def right(graph: Graph) -> np.ndarray:
+    """Which test images a model gets right."""
     test = np.load(FOLDER / "test.npz")
     (logits,) = InferenceSession(graph).run(None, {"images": test["images"]})
-    return int((np.argmax(logits, axis=1) == test["labels"]).sum())
+    return np.argmax(logits, axis=1) == test["labels"]
 
 
 def measured(graph: Graph, images: np.ndarray) -> Iterator[dict[str, object]]:
@@ -83,6 +85,18 @@ def measured(graph: Graph, images: np.ndarray) -> Iterator[dict[str, object]]:
             }  # fmt: skip
 
 
+def judged(
+    rows: list[dict[str, object]], case: tuple[str, float], dense: np.ndarray
+) -> dict[str, object]:
+    """What a pattern loses: chosen on images of even number, counted on those of odd number."""
+    tried = [row for row in rows if (row["form"], row["sparsity"]) == case]
+    best = max(tried, key=lambda row: row["reconstructed"][::2].sum())
+    return {
+        "form": case[0], "sparsity": case[1], "criterion": best["criterion"],
+        "dense": float(dense[1::2].mean()), "pruned": float(best["reconstructed"][1::2].mean()),
+    }  # fmt: skip
+
+
 def main() -> int:
     """Measure and print; 1 when an accepted pattern loses too much."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -90,33 +104,37 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     graph = InferenceSession(FOLDER / "cnn.onnx").graph()
-    total = len(np.load(FOLDER / "test.npz")["labels"])
     dense = right(graph)
     rows: list[dict[str, object]] = []
     if not options.json:
-        print(f"dense: {dense} of {total} right, {dense / total:.1%}\n")
+        print(f"dense: {dense.sum()} of {dense.size} right, {dense.mean():.1%}\n")
         print("| pattern | goes | criterion | pruned | statistics anew | reconstructed |")
         print("|---|---|---|---|---|---|")
     for row in measured(graph, training_images(options.images)):
         rows.append(row)
         if not options.json:
-            shares = (f"{row[n] / total:.1%}" for n in ("pruned", "statistics", "reconstructed"))
+            shares = (f"{row[n].mean():.1%}" for n in ("pruned", "statistics", "reconstructed"))
             listed = " | ".join(shares)
             goes = f"{row['sparsity']:.0%}"
             print(f"| {row['form']} | {goes} | {row['criterion']} | {listed} |", flush=True)
+    results = [judged(rows, case, dense) for case in ACCEPTED]
     if options.json:
-        print(json.dumps({"dense": dense, "of": total, "rows": rows}, indent=1))
-    least = dense - total * POINTS / 100
-    for case in ACCEPTED:
-        best = max(
-            row["reconstructed"]
-            for row in rows
-            if (row["form"], row["sparsity"]) == case and row["criterion"] != "random"
+        counted = [{n: int(v.sum()) if isinstance(v, np.ndarray) else v for n, v in row.items()}
+                   for row in rows]  # fmt: skip
+        print(json.dumps({"dense": int(dense.sum()), "of": dense.size, "rows": counted,
+                          "judged": results}, indent=1))  # fmt: skip
+    else:
+        print(
+            "\n| pattern | goes | chosen on one half | dense on the other | pruned | points lost |"
         )
-        if best < least:
-            print(f"{case}: {best} of {total} right, wanted {least:.0f}", file=sys.stderr)
-            return 1
-    return 0
+        print("|---|---|---|---|---|---|")
+        for found in results:
+            lost = 100 * (found["dense"] - found["pruned"])
+            print(
+                f"| {found['form']} | {found['sparsity']:.0%} | {found['criterion']} | "
+                f"{found['dense']:.1%} | {found['pruned']:.1%} | {lost:.1f} |"
+            )
+    return int(any(100 * (found["dense"] - found["pruned"]) > POINTS for found in results))
 
 
 if __name__ == "__main__":

@@ -181,6 +181,24 @@ def loaded_files() -> list[str]:
         return [loaded.file for loaded in _plugins().loaded.values() if loaded.file]
 
 
+def loadable_names() -> list[str]:
+    """What `load_plugin` takes, in another process of this machine, for the plugins loaded here.
+
+    Those that a program's own script defines are not among them: nobody else can import it.
+    """
+    with _plugins().lock:
+        loaded = list(_plugins().loaded.items())
+    defined = {name for _, entry in loaded for name in _defined(entry.plugin)}
+    given: list[str] = []
+    for name, entry in loaded:
+        kind = type(entry.plugin)
+        if entry.file:
+            given.append(name)
+        elif name not in defined and kind.__module__ != "__main__":
+            given.append(f"{kind.__module__}:{kind.__qualname__}")
+    return given
+
+
 def write_files(folder: Path) -> list[str]:
     """Copy the files that were loaded as plugins into a folder; what `--load-plugin` takes there.
 

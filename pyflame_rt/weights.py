@@ -83,12 +83,17 @@ class Weight:
         part = 1 - np.count_nonzero(some) / max(1, some.size)
         return part if part < 0.5 else 1 - np.count_nonzero(flat) / flat.size
 
+    @property
+    def has_blocks(self) -> bool:
+        """Whether blocks of 4 x 4 fill the matrix, or the features and channels of each tap."""
+        array = self.array
+        return array.ndim > 1 and bool(array.size) and not (array.shape[0] % 4 or array.shape[1] % 4)
+
     @cached_property
     def block_sparsity(self) -> float:
-        """The part of the blocks of 4 x 4 of a matrix that are 0, or of 4 features x 4 channels of
-        each tap; 0 for what has no such blocks."""
+        """The part of those blocks that are 0; 0 for what has none."""
         array = self.array
-        if array.ndim < 2 or array.size == 0 or array.shape[0] % 4 or array.shape[1] % 4:
+        if not self.has_blocks:
             return 0.0
         rows, columns = array.shape[0] // 4, array.shape[1] // 4
         some = np.logical_or.reduce((array != 0).reshape(rows, 4, columns, 4, -1), axis=1)

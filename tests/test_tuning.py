@@ -107,6 +107,7 @@ def test_narrow_floats_have_choices_too(
 ):
     """They are computed as f32, and that is what is measured."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYFLAME_RT_JIT", "0")
     ctx = make_context()
     module = module_files.parse(TEXT.replace("f32", "f16"), ctx, "m.mlir")
     program, report = model_runs.tuned(compiler.Program(ctx, module, "m"), "", level)

@@ -237,8 +237,7 @@ def _known(context: click.Context, parameter: click.Parameter, backend: str) -> 
 @click.option("--micro-batches", type=click.IntRange(1), metavar="N",
               help="... with a batch cut into N (what the plan says).")  # fmt: skip
 @click.option("--calibrate", metavar="DATA", help="Write ranges seen on inputs to -o FILE.json.")
-@click.option("--calibration-method", type=click.Choice(calibration.METHODS),
-              help="... how much of what was seen (minmax: all).")  # fmt: skip
+@click.option("--calibration-method", type=click.Choice(calibration.METHODS), help="... by this.")
 @click.version_option(__version__, message=f"{PROGRAM} %(version)s")
 @click.pass_context
 def command(context: click.Context, **values: Any) -> int:

@@ -1,6 +1,7 @@
 """Machine code for calls of a plan: written in the `llvm` dialect, compiled by llvmlite, kept on disk.
 
-`gemm` writes the code of a product, `products` says which kernel computes one and how it goes over its
-operands, `kernels` compiles and finds kernels. llvmlite is imported
-only by what compiles: `kernels.is_available` says whether that can be done.
+A module a family of kernels (`gemm`, `windows`, `rows`, `elementwise`, `copying`,
+`small_products`), written with `builder`, `loops` and `vector_math`; `steps` says what is called on
+what, `running` runs that, `kernels` compiles and finds kernels. llvmlite is imported only by what
+compiles: `kernels.is_available` says whether that can be done.
 """

@@ -115,7 +115,7 @@ class IntegerConvolution:
         """
         if not integer_processors.runs(schedule.cpu):
             raise BackendError(f"code of kind {schedule.cpu!r} does not run here")
-        ending = Ending(epilogue.result, signed, has_shifts=False)
+        ending = epilogue.ending(signed=signed, has_shifts=False)
         if geometry.is_depthwise:
             taps, colsums = _taps(schedule.columns, w, zero_point)
             return IntegerConvolution(geometry, schedule, epilogue, ending, (), taps, colsums)

@@ -11,18 +11,18 @@ where that leaves bytes; else `t` says what is left to do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import f32, i64
 from xdsl.ir import SSAValue
 
 from pyflame_rt.backends.native.builder import POINTER, Builder
-from pyflame_rt.backends.native.integer_vectors import Integers
+from pyflame_rt.backends.native.integer_vectors import Integers, Limits
 
 RESULTS = ("int32", "bytes", "float32")
 """What is put down: the sums; these times a factor, rounded, in limits; or these times a factor, plus
-bias and residual, not less than a floor."""
+bias and residual, and not less than a floor if there is one."""
 
 FIELDS = ("@colsums", "@shifts", "@bias", "@factors", "@addends", "@limits")
 """Of each column sum (w - t), t, an i32 that is added, an f32 factor, an f32 that is added after it; and
@@ -38,6 +38,8 @@ class Ending:
     """Whether x are signed."""
     has_shifts: bool
     """Whether there are columns with a t."""
+    has_floor: bool = False
+    """Whether f32 have a least one."""
 
     @property
     def size(self) -> int:
@@ -58,25 +60,24 @@ class Finish:
     ) -> None:
         self._b, self._v, self._ending = b, v, ending
         self._given, self._across = given, across
-        zero = v.spread_number(v.byte(given["zero"], signed=ending.signed))
-        self._zero = zero
-        self._corrections: dict[int, SSAValue] = {}
+        self._starts: dict[int, SSAValue] = {}
         self._factors: dict[int, SSAValue] = {}
-        self._limits = v.limits(given["limits"]) if ending.result == "bytes" else None
-        self._floor: SSAValue | None = None
-        if ending.result == "float32":
-            self._floor = v.spread_number(b.load(given["limits"], f32, 4))
+        self._limits: Limits | None = None
 
     def _of(self, name: str, vector: int, *, floats: bool = False) -> SSAValue:
         place = self._b.at(self._b.at(self._given[name], self._across), 4 * self._v.lanes * vector)
         return self._b.load_vector(place, self._v.lanes) if floats else self._v.load(place)
 
-    def _correction(self, vector: int) -> SSAValue:
-        if vector not in self._corrections:
-            v = self._v
-            taken = v.times(self._zero, self._of("colsums", vector))
-            self._corrections[vector] = v.minus(self._of("bias", vector), taken)
-        return self._corrections[vector]
+    def starts(self, vectors: int) -> Sequence[SSAValue]:
+        """What the sums of so many vectors of columns begin with."""
+        v, ending = self._v, self._ending
+        if not self._starts:
+            zero = v.spread_number(v.byte(self._given["zero"], signed=ending.signed))
+            for k in range(vectors):
+                self._starts[k] = v.minus(
+                    self._of("bias", k), v.times(zero, self._of("colsums", k))
+                )
+        return list(self._starts.values())
 
     def _factor(self, vector: int) -> SSAValue:
         if vector not in self._factors:
@@ -89,18 +90,11 @@ class Finish:
 
     def prepare(self, vectors: int) -> None:
         """Read what belongs to so many vectors of columns now, before a loop."""
-        for vector in range(vectors):
-            self._correction(vector)
-            if self._ending.result != "int32":
+        if self._ending.result != "int32":
+            for vector in range(vectors):
                 self._factor(vector)
-
-    def exact(self, total: SSAValue, vector: int, row_sum: SSAValue | None) -> SSAValue:
-        """The sums that are meant, as i32."""
-        v = self._v
-        found = v.plus(total, self._correction(vector))
-        if row_sum is not None:
-            found = v.minus(found, v.times(row_sum, self._of("shifts", vector)))
-        return found
+        if self._ending.result == "bytes":
+            self._limits = self._v.limits(self._given["limits"])
 
     def value(
         self,
@@ -111,12 +105,16 @@ class Finish:
     ) -> SSAValue:
         """What is put down of the sums of a vector of columns."""
         b, v = self._b, self._v
-        found = self.exact(total, vector, row_sum)
+        found = total
+        if row_sum is not None:
+            found = v.minus(found, v.times(row_sum, self._of("shifts", vector)))
         if self._ending.result == "int32":
             return found
         scaled = b.multiply(v.to_floats(found), self._factor(vector))
-        if self._limits is not None:
-            return v.narrow(v.rounded(scaled, self._limits))
+        if self._ending.result == "bytes":
+            limits = self._limits = self._limits or v.limits(self._given["limits"])
+            # Factors are finite, and so is every product with them, or infinite.
+            return v.narrow(v.rounded(scaled, limits, is_number=True))
         scaled = b.add_floats(scaled, self._of("addends", vector, floats=True))
         if residual is not None:
             scaled = b.add_floats(scaled, residual)
@@ -124,10 +122,10 @@ class Finish:
 
     def floored(self, value: SSAValue) -> SSAValue:
         """f32 that are not less than the floor; NaN stays."""
-        floor = self._floor
-        if floor is None:
+        if not self._ending.has_floor:
             return value
-        return self._b.choose(self._v.compare("olt", value, floor), floor, value)
+        floor = self._b.load(self._given["limits"], f32, 4)
+        return self._b.larger(value, self._v.spread_number(floor))
 
 
 def finish_fields(b: Builder, job: SSAValue, first: int) -> dict[str, SSAValue]:

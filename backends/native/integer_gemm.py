@@ -96,7 +96,7 @@ class _Tile:
         self._rows, self._panels = rows, panels
         self._b = Builder(_tile_name(rows, panels), kinds)
         self._v = Integers(self._b, schedule.lanes, kernel.dot)
-        self._given = dict(zip(_TILE, self._b.arguments, strict=True))
+        self._given: dict[str, SSAValue] = dict(zip(_TILE, self._b.arguments, strict=True))
         self._vectors = panels * schedule.vectors
         self._row_bytes = 4 * schedule.columns
         """Bytes of weights that a panel has for four elements of the depth."""
@@ -106,9 +106,13 @@ class _Tile:
         b, given = self._b, self._given
         job = fields(b, given["job"], JOB[:_FIRST_OF_FINISH])
         given |= {name: job[name] for name in _ROUND}
+        finishing = finish_fields(b, given["job"], _FIRST_OF_FINISH)
+        outside = fields(b, given["record"], OPERANDS)
+        ending = self._kernel.ending
+        finish = Finish(b, self._v, ending, {**finishing, **outside}, given["across"])
         none = b.splat_integer(0, self._v.lanes)
-        row_sums = [none] * (self._rows if self._kernel.ending.has_shifts else 0)
-        sums = [none] * (self._rows * self._vectors)
+        row_sums = [none] * (self._rows if ending.has_shifts else 0)
+        sums = [*finish.starts(self._vectors)] * self._rows
         rows = [self._row(given["a"], given["a_row"], r) for r in range(0, self._rows, _TOGETHER)]
         columns = [b.at(given["b"], b.times(given["b_panel"], p)) for p in range(self._panels)]
 
@@ -123,7 +127,7 @@ class _Tile:
         line = partial(along, way="a_line", inside=lambda here: b.loop(given["runs"], here, run))
         found = b.loop(given["lines"], [*rows, *columns, *sums, *row_sums], line)
         found = found[len(rows) + len(columns) :]
-        self._end(found[: len(sums)], found[len(sums) :])
+        self._end(finish, found[: len(sums)], found[len(sums) :])
         return b.finish()
 
     def _row(self, base: SSAValue, way: SSAValue, row: int) -> SSAValue:
@@ -189,12 +193,9 @@ class _Tile:
             for r in range(self._rows)
         ]
 
-    def _end(self, sums: Values, row_sums: Values) -> None:
+    def _end(self, finish: Finish, sums: Values, row_sums: Values) -> None:
         """Finish the sums and put them down; with masks where not all columns are there."""
         b, given, lanes = self._b, self._given, self._v.lanes
-        job = finish_fields(b, given["job"], _FIRST_OF_FINISH)
-        outside = fields(b, given["record"], OPERANDS)
-        finish = Finish(b, self._v, self._kernel.ending, {**job, **outside}, given["across"])
         if self._kernel.ending.result == "float32":
             self._end_floats(finish, sums, row_sums)
             return

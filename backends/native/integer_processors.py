@@ -24,6 +24,9 @@ _X86 = ("AMD64", "x86_64")
 _MORE = (("avx512vnni", "avx512", "avx512vnni"), ("avxvnni", "avx2", "avxvnni"))
 """Kinds with an instruction more: their names, what they are beside it, and LLVM's name of it."""
 
+_COMMON = ("builder.py", "compiling.py", "loops.py", "printing.py")
+"""What writes these kernels beside the modules for integers."""
+
 _ORDER = ("avx512vnni", "avx512", "avxvnni", "avx2", "generic")
 
 
@@ -53,6 +56,11 @@ def dot_of(cpu: str) -> str:
     if cpu.endswith("vnni"):
         return "bytes"
     return "pairs" if platform.machine() in _X86 else "single"
+
+
+def of_floats(cpu: str) -> str:
+    """The kind of code for floats that goes with one for integers."""
+    return next((base for name, base, _ in _MORE if name == cpu), cpu)
 
 
 @cache
@@ -106,5 +114,6 @@ def _supported() -> tuple[str, ...]:
 def _versions() -> tuple[str, ...]:
     """What else decides what a kernel becomes."""
     here = Path(__file__).parent
-    sources = (path.read_text(encoding="utf-8") for path in sorted(here.glob("*.py")))
+    paths = [*sorted(here.glob("integer_*.py")), *(here / name for name in _COMMON)]
+    sources = (path.read_text(encoding="utf-8") for path in paths)
     return (version("xdsl"), version("llvmlite"), platform.machine(), platform.system(), *sources)

@@ -21,7 +21,7 @@ from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
 from pyflame_rt.errors import BackendError
 
 _CACHED = 1 << 19
-"""Bytes of x that stay in the second cache while weights go by."""
+"""Bytes of x and y that stay in the second cache while weights go by."""
 
 _MULTIPLIED, _READ = 400.0, 100.0
 """Multiplications, and bytes of weights, in a nanosecond; about."""
@@ -65,6 +65,8 @@ def padded(width: int, values: Array, dtype: Any) -> Array:
 class Weights:
     """Packed weights: (panels, runs, fours of the depth, columns of a panel, 4) bytes."""
 
+    whole: Array
+    """All of it as bytes, of which the others are parts."""
     packed: Array
     colsums: Array
     shifts: Array
@@ -91,28 +93,45 @@ class Weights:
         low, high = (f.reduce(centered, axis=(0, 1), initial=0) for f in (np.minimum, np.maximum))
         fits = (low >= -128) & (high <= 127)
         middle = 128 if w.dtype == np.uint8 else 0
-        bytes_of = np.where(fits, centered, wide - np.int16(middle)).astype(np.int8)
-        sums = centered.sum((0, 1), dtype=np.int64).astype(np.int32)
-        left = np.where(fits, 0, shift - middle).astype(np.int32)
-        return Weights(
-            _pack(width, bytes_of), padded(width, sums, np.int32), padded(width, left, np.int32),
-            runs, depth, columns,
-        )  # fmt: skip
+        room = on_lines(_sizes(width, runs, depth, columns)[-1:], np.uint8)
+        found = Weights.over(width, room, (runs, depth, columns))
+        found.colsums[:columns] = centered.sum((0, 1), dtype=np.int64).astype(np.int32)
+        found.shifts[:columns] = np.where(fits, 0, shift - middle)
+        _pack(np.where(fits, centered, wide - np.int16(middle)).astype(np.int8), found.packed)
+        return found
+
+    @staticmethod
+    def over(width: int, whole: Array, shape: tuple[int, int, int]) -> Weights:
+        """Those that were packed of weights of that shape, (runs, depth, columns)."""
+        runs, depth, columns = shape
+        panels, fours = -(-columns // width), -(-depth // 4)
+        sums, shifts, end = _sizes(width, runs, depth, columns)
+        packed = whole[:sums].view(np.int8).reshape(panels, runs, fours, width, 4)
+        colsums, left = (part.view(np.int32) for part in (whole[sums:shifts], whole[shifts:end]))
+        return Weights(whole, packed, colsums, left, *shape)
 
 
-def _pack(width: int, w: Array) -> Array:
+def _sizes(width: int, runs: int, depth: int, columns: int) -> tuple[int, int, int]:
+    """Bytes of packed weights, and of these with one vector and with both behind them."""
+    padded_columns = -(-columns // width) * width
+    size = padded_columns * runs * -(-depth // 4) * 4
+    return size, size + 4 * padded_columns, size + 8 * padded_columns
+
+
+def _pack(w: Array, packed: Array) -> None:
     runs, depth, columns = w.shape
-    panels, fours = -(-columns // width), -(-depth // 4)
+    panels, _, fours, width, _ = packed.shape
     filled = np.zeros((runs, fours * 4, panels * width), np.int8)
     filled[:, :depth, :columns] = w
-    packed = on_lines((panels, runs, fours, width, 4), np.int8)
     packed[...] = filled.reshape(runs, fours, 4, panels, width).transpose(3, 0, 1, 4, 2)
-    return packed
 
 
 @dataclass(frozen=True, eq=False)
 class Epilogue:
-    """What is done to sums: see `integer_finish.RESULTS`. Vectors have one element a column."""
+    """What is done to sums: see `integer_finish.RESULTS`. Vectors have one element a column.
+
+    Factors of bytes are finite: BackendError says so of others.
+    """
 
     result: str = "int32"
     bias: Array | None = None
@@ -123,6 +142,16 @@ class Epilogue:
     """f32, added after that."""
     limits: Array | None = None
     """What `limits_of` or `floor_of` returned."""
+
+    def __post_init__(self) -> None:
+        factors = self.factors
+        if self.result == "bytes" and factors is not None and not np.isfinite(factors).all():
+            raise BackendError("machine code rounds by finite factors only: use the kernel")
+
+    def ending(self, *, signed: bool, has_shifts: bool) -> Ending:
+        """What code has to do it, for signed x or others."""
+        has_floor = self.result == "float32" and self.limits is not None
+        return Ending(self.result, signed, has_shifts, has_floor)
 
 
 def limits_of(low: int, high: int, zero_point: int) -> Array:
@@ -168,7 +197,7 @@ class IntegerProduct:
         """
         if not integer_processors.runs(schedule.cpu):
             raise BackendError(f"code of kind {schedule.cpu!r} does not run here")
-        ending = Ending(epilogue.result, signed, weights.has_shifts)
+        ending = epilogue.ending(signed=signed, has_shifts=weights.has_shifts)
         if ending.has_shifts:
             # A sum of each row of x takes a register too.
             rows = max(1, schedule.rows * schedule.vectors // (schedule.vectors + 1))
@@ -180,7 +209,7 @@ class IntegerProduct:
         operands = _Operands.of(schedule, panels, weights, epilogue, ending)
         jobs = tuple(
             np.array([operands.record(layout, block) for block in share], np.int64)
-            for share in _shares(schedule, tiles, layout)
+            for share in _shares(schedule, tiles, layout, ending.size)
         )
         multiplied = layout.repeats * layout.rows * layout.row_size * layout.columns / _MULTIPLIED
         work = max(multiplied, weights.packed.nbytes / _READ)
@@ -281,7 +310,9 @@ class _Block:
     columns: int = 0
 
 
-def _shares(schedule: IntegerSchedule, tiles: _Tiles, layout: Windows) -> list[list[_Block]]:
+def _shares(
+    schedule: IntegerSchedule, tiles: _Tiles, layout: Windows, size: int
+) -> list[list[_Block]]:
     """Blocks for each of several shares: of columns where there are enough, else of rows."""
     width, count = schedule.columns, schedule.shares
     panels = -(-layout.columns // width)
@@ -296,23 +327,25 @@ def _shares(schedule: IntegerSchedule, tiles: _Tiles, layout: Windows) -> list[l
             continue
         first, last = (start, stop) if by_columns else (0, panels)
         column, end = first * width, min(last * width, layout.columns)
-        blocks = _blocks(tiles, layout, *((0, rows) if by_columns else (start, stop)))
+        blocks = _blocks(
+            tiles, layout, (end - column) * size, *((0, rows) if by_columns else (start, stop))
+        )
         found.append([replace(block, column=column, columns=end - column) for block in blocks])
     return found
 
 
-def _blocks(tiles: _Tiles, layout: Windows, begin: int, end: int) -> list[_Block]:
-    """Rows of x that stay in the cache, of those repeats or tiles."""
+def _blocks(tiles: _Tiles, layout: Windows, out: int, begin: int, end: int) -> list[_Block]:
+    """Rows that stay in the cache, of those repeats or tiles; `out` are the bytes of one of y."""
     count = end - begin
     if layout.repeats > 1:
         # Stretches of neighbouring repeats are the same elements.
-        size = min(layout.rows * layout.row_size, layout.a_repeat)
+        size = min(layout.rows * layout.row_size, layout.a_repeat) + layout.rows * out
         some = -(-count // max(1, -(-count * size // _CACHED)))
         return [
             _Block(0, tiles.high, tiles.low, first, min(some, end - first))
             for first in range(begin, end, some)
         ]
-    most = max(1, _CACHED // max(1, tiles.height * layout.row_size))
+    most = max(1, _CACHED // max(1, tiles.height * (layout.row_size + out)))
     some = max(1, -(-count // max(1, -(-count // most))))
     found: list[_Block] = []
     for first in range(begin, end, some):

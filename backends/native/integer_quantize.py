@@ -10,7 +10,13 @@ from xdsl.ir import SSAValue
 
 from pyflame_rt.backends.native import integer_processors
 from pyflame_rt.backends.native.builder import POINTER, Builder, Values
-from pyflame_rt.backends.native.integer_vectors import MAGIC, MAGIC_BITS, WRAPS, Integers, Limits
+from pyflame_rt.backends.native.integer_vectors import (
+    MAGIC_BITS,
+    NARROWS,
+    WRAPS,
+    Integers,
+    Limits,
+)
 from pyflame_rt.backends.native.loops import fields, vectors
 from pyflame_rt.backends.native.steps import Call, Number
 from pyflame_rt.dialects.plan.integer_schedules import INTEGER_SCHEDULES
@@ -79,10 +85,10 @@ class QuantizeKernel:
         for how, bound in (("ogt", 0.0), ("olt", 255.0)):
             limit = b.float(bound)
             shift = b.choose(b.compare_floats(how, shift, limit), shift, limit)
-        bits = b.cast(b.add_floats(shift, b.float(MAGIC)), i32)
+        bits = b.cast(b.add_floats(shift, b.cast(b.integer(MAGIC_BITS, i32), f32)), i32)
         zero = b.add(llvm.SubOp, (bits, b.integer(MAGIC_BITS, i32)), i32, WRAPS)
         v.put(scale, given["scale"], None, 4)
-        v.put(b.add(llvm.TruncOp, (zero,), i8, WRAPS), given["zero"], None, 1)
+        v.put(b.add(llvm.TruncOp, (zero,), i8, NARROWS), given["zero"], None, 1)
         return scale, zero
 
     def _divide(

@@ -10,14 +10,13 @@ from xdsl.dialects import llvm
 from xdsl.dialects.builtin import (
     DenseArrayBase,
     IntegerAttr,
-    VectorType,
     f32,
-    i1,
     i8,
     i16,
     i32,
     i64,
 )
+from xdsl.dialects.utils.fast_math import FastMathFlag
 from xdsl.ir import Attribute, SSAValue
 
 from pyflame_rt.backends.native.builder import Builder, suffix, vector_of
@@ -25,15 +24,16 @@ from pyflame_rt.backends.native.builder import Builder, suffix, vector_of
 _NOTHING: Mapping[str, Attribute] = MappingProxyType({})
 WRAPS: Mapping[str, Attribute] = MappingProxyType({"overflowFlags": IntegerAttr(0, i32)})
 """Of ops on integers whose results may not fit."""
+NARROWS: Mapping[str, Attribute] = MappingProxyType({"overflowFlags": llvm.OverflowAttr(None)})
+"""Of those that keep the low bits."""
 
 _PAIRS = {4: "llvm.x86.sse2.pmadd.wd", 8: "llvm.x86.avx2.pmadd.wd"}
 _PAIRS[16] = "llvm.x86.avx512.pmaddw.d.512"
 _BYTES = {8: "llvm.x86.avx512.vpdpbusd.256", 16: "llvm.x86.avx512.vpdpbusd.512"}
 
-MAGIC = 12582912.0
-"""1.5 * 2^23: added to a small f32, it leaves the nearest integer, the even one of two, in the low bits."""
 MAGIC_BITS = 0x4B400000
-"""Its own bits."""
+"""Those of 1.5 * 2^23: added to a small f32, it leaves the nearest integer, the even one of two, in the
+low bits."""
 
 
 class Integers:
@@ -97,7 +97,7 @@ class Integers:
         b = self._b
         if count is None:
             return b.splat_integer(0x01010101, self.lanes)
-        bits = b.add(llvm.TruncOp, (b.times(count, 8),), i32, WRAPS)
+        bits = b.add(llvm.TruncOp, (b.times(count, 8),), i32, NARROWS)
         one = b.add(llvm.ShlOp, (b.integer(1, i32), bits), i32, WRAPS)
         mask = b.add(llvm.SubOp, (one, b.integer(1, i32)), i32, WRAPS)
         return self.spread_number(b.bits_of_all(b.integer(0x01010101, i32), mask))
@@ -200,38 +200,36 @@ class Integers:
         """The nearest f32."""
         return self._b.add(llvm.SIToFPOp, (value,), vector_of(self.lanes), _NOTHING)
 
-    def at_least(self, value: SSAValue, bound: SSAValue) -> SSAValue:
-        """The larger of f32; the bound for NaN."""
-        return self._choose("ogt", value, bound)
+    def at_least(self, value: SSAValue, bound: SSAValue, *, is_number: bool = False) -> SSAValue:
+        """The larger of f32; the bound for NaN, which there is none of if it `is_number`."""
+        return self._extreme("maxnum", value, bound, is_number)
 
-    def at_most(self, value: SSAValue, bound: SSAValue) -> SSAValue:
-        """The smaller of f32; the bound for NaN."""
-        return self._choose("olt", value, bound)
+    def at_most(self, value: SSAValue, bound: SSAValue, *, is_number: bool = False) -> SSAValue:
+        """The smaller of f32; the bound for NaN, which there is none of if it `is_number`."""
+        return self._extreme("minnum", value, bound, is_number)
 
-    def _choose(self, how: str, value: SSAValue, bound: SSAValue) -> SSAValue:
-        is_so = self.compare(how, value, bound)
-        return self._b.choose(is_so, value, bound)
+    def _extreme(self, name: str, value: SSAValue, bound: SSAValue, is_number: bool) -> SSAValue:
+        flags = {"fastmathFlags": llvm.FastMathAttr([FastMathFlag.NO_NANS])}
+        given = (value, bound)
+        name = f"llvm.{name}.{suffix(value)}"
+        if is_number:
+            return self._b.call(name, given, value.type, flags)
+        return self._b.call(name, given, value.type)
 
-    def compare(self, how: str, a: SSAValue, c: SSAValue) -> SSAValue:
-        """Where f32 compare so."""
-        predicate = IntegerAttr(llvm.FCmpPredicateFlag(how).to_int(), i64)
-        flags = llvm.FastMathAttr(None)
-        kind = vector_of(self.lanes, i1) if isinstance(a.type, VectorType) else i1
-        return self._b.add(
-            llvm.FCmpOp, (a, c), kind, {"predicate": predicate, "fastmathFlags": flags}
-        )
-
-    def rounded(self, value: SSAValue, limits: Limits) -> SSAValue:
+    def rounded(self, value: SSAValue, limits: Limits, *, is_number: bool = False) -> SSAValue:
         """f32 as the nearest integers, even ones of two, in limits; the least one for NaN."""
         b = self._b
         # Limits are integers: bounding before rounding is bounding after it.
-        bounded = self.at_most(self.at_least(value, limits.low), limits.high)
-        whole = b.add_floats(bounded, b.splat(MAGIC, self.lanes))
+        bounded = self.at_least(value, limits.low, is_number=is_number)
+        # What is at least a limit is a number.
+        bounded = self.at_most(bounded, limits.high, is_number=True)
+        magic = b.cast(self._splat(MAGIC_BITS), vector_of(self.lanes))
+        whole = b.add_floats(bounded, magic)
         return self.plus(b.cast(whole, vector_of(self.lanes, i32)), limits.shift)
 
     def narrow(self, value: SSAValue) -> SSAValue:
         """The low bytes."""
-        return self._b.add(llvm.TruncOp, (value,), vector_of(self.lanes, i8), WRAPS)
+        return self._b.add(llvm.TruncOp, (value,), vector_of(self.lanes, i8), NARROWS)
 
     def limits(self, record: SSAValue) -> Limits:
         """Limits from memory: f32, f32, i32."""

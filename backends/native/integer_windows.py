@@ -80,19 +80,19 @@ class IntegerWindowKernel:
             for k in range(len(taps))
         ]
         finish = Finish(b, v, self.ending, given, across)
+        starts = finish.starts(1)
         finish.prepare(1)
         lines = [b.at(x, b.times(given["tap_row"], i)) if i else x for i in range(self.rows)]
         ways = [b.times(given["tap_column"], j) for j in range(self.columns)]
 
         def column(places: tuple[SSAValue, ...]) -> Values:
             *lines, y = places
-            total: SSAValue | None = None
+            (total,) = starts
             for (i, j), factor in zip(taps, factors, strict=True):
                 place = b.at(lines[i], ways[j]) if j else lines[i]
                 value = v.load_bytes(place, mask, signed=self.ending.signed)
                 product = v.multiply_small(value, factor)
-                total = product if total is None else v.plus(total, product)
-            assert total is not None
+                total = v.plus(total, product)
             value = finish.floored(finish.value(total, 0, None))
             v.put(value, y, mask, self.ending.size)
             return [*(b.at(line, given["x_column"]) for line in lines), b.at(y, given["y_column"])]

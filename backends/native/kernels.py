@@ -24,6 +24,11 @@ JIT = "PYFLAME_RT_JIT"
 """The variable that has sessions compile to machine code ("1"), or that nothing is compiled ("0")."""
 
 
+_COMMON = frozenset(
+    ("activations.py", "builder.py", "compiling.py", "loops.py", "printing.py", "vector_math.py")
+)
+
+
 class Kernel(Hashable, Protocol):
     """What code is made of; its text says all of it.
 
@@ -88,7 +93,7 @@ def machine_code(kernel: Kernel, folder: Path | None = None) -> bytes:
     folder = store.default_folder() if folder is None else folder
     # The text of the kernel follows from its description and from the code that writes it, and takes
     # longer to write than to find what was made of it.
-    key = store.key_of(repr(kernel), kind.cpu, kind.features, *_versions())
+    key = store.key_of(repr(kernel), kind.cpu, kind.features, *_versions(type(kernel).__module__))
     found = store.read(folder, key)
     if found is None:
         found = compiling.to_object(printing.to_text(kernel.emit()), kind)
@@ -97,8 +102,14 @@ def machine_code(kernel: Kernel, folder: Path | None = None) -> bytes:
 
 
 @cache
-def _versions() -> tuple[str, ...]:
-    """What else decides what a kernel becomes."""
-    here = Path(__file__).parent
-    sources = (path.read_text(encoding="utf-8") for path in sorted(here.glob("*.py")))
+def _versions(module: str) -> tuple[str, ...]:
+    """What else decides what a kernel of a module becomes: modules of its family, that is those whose
+    names begin with the same word, and what all kernels are written with."""
+    family = module.rpartition(".")[2].partition("_")[0]
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    sources = (
+        path.read_text(encoding="utf-8")
+        for path in paths
+        if path.name in _COMMON or path.stem.partition("_")[0] == family
+    )
     return (version("xdsl"), version("llvmlite"), platform.machine(), platform.system(), *sources)

@@ -275,7 +275,6 @@ class Program:
         )
         self._shares = _grouped(self._calls, [len(share) for share in shares])
         groups = _grouped(self._shares, [len(step.shares) for step in steps])
-        # Two threads must not write to one cache line for each step.
         self._steps = np.zeros((len(groups), len(_STEP)), np.int64)
         self._steps[:, :2] = groups
         self.layout = object_layout()

@@ -45,8 +45,8 @@ class NumpyBackend(Backend):
             return "pfrt-widen-floats"
         layout = "pfrt-layout{compiled=true}" if native.wanted() else "pfrt-layout"
         return (
-            "pfrt-widen-quantization,pfrt-fuse-elementwise,pfrt-widen-floats{regions=true},"
-            f"{layout}"
+            f"pfrt-widen-quantization,pfrt-widen-floats{{regions=true}},{layout},"
+            "pfrt-fuse-elementwise"
         )
 
     def with_threads(self, threads: Threads) -> NumpyBackend:

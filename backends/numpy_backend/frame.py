@@ -28,6 +28,15 @@ from pyflame_rt.backends.numpy_backend.compiled_steps import (
     in_one_call,
     kernels_of,
 )
+from pyflame_rt.backends.numpy_backend.environment import (
+    new,
+    new_unless_given,
+    reading,
+    release,
+    reshape,
+    take_part,
+    takes,
+)
 from pyflame_rt.backends.numpy_backend.epilogue import in_place
 from pyflame_rt.backends.numpy_backend.merging import NAMES, Elementwise, merged
 from pyflame_rt.backends.numpy_backend.program import (
@@ -116,7 +125,7 @@ class Frame:
         """As `run`, with results in the arrays that are given for them, where they fit."""
         taken = [array for array in inputs if type(array) is np.ndarray]
         for slot, array in zip(self._places, outputs, strict=True):
-            if slot is not None and array is not None and _takes(slot, array, taken):
+            if slot is not None and array is not None and takes(slot, array, taken):
                 self._env[slot.index] = array
                 taken.append(array)
         return self.run(inputs)
@@ -153,18 +162,18 @@ class Frame:
         env = self._env
         match instruction:
             case New(slot, where):
-                kind, make = slot.type, _new
+                kind, make = slot.type, new
                 if slot.index in self._leaving:
                     self._made.add(slot.index)
-                    make = _new_unless_given
+                    make = new_unless_given
                 return partial(make, env, slot.index, kind.static_shape, kind.dtype), where
             case Reshape(source, slot):
                 shape = slot.type.static_shape
-                return partial(_reshape, env, source.index, slot.index, shape), ""
+                return partial(reshape, env, source.index, slot.index, shape), ""
             case Part(source, slot, index):
-                return partial(_take_part, env, source.index, slot.index, index), ""
+                return partial(take_part, env, source.index, slot.index, index), ""
             case Release(slots):
-                return partial(_release, env, slots), ""
+                return partial(release, env, slots), ""
             case Invoke():
                 return self._guarded(self._invoke, instruction), instruction.where
             case Parallel(lanes):
@@ -259,8 +268,8 @@ class Frame:
         if len(late) == 1 and isinstance(function, Bindable):
             known = [None if r is None or isinstance(r, Slot) else self._array(r) for r in refs]
             if (of_one := function.knowing(known, late[0])) is not None:
-                return _reading(of_one, self._env, self._indices([refs[late[0]]]))
-        return _reading(function, self._env, self._indices(refs))
+                return reading(of_one, self._env, self._indices([refs[late[0]]]))
+        return reading(function, self._env, self._indices(refs))
 
     def _owning(self, invoke: Invoke) -> Run:
         """A step that keeps what a kernel returns."""
@@ -519,23 +528,6 @@ def _kernel(callee: str) -> kernels.Kernel:
     return kernel
 
 
-def _reading(function: Function, env: list[Array | None], indices: Sequence[int]) -> Run:
-    """A step that calls a function with what stands at places of the environment.
-
-    Spelled out for few places, which is twice as fast as a tuple of them.
-    """
-    match indices:
-        case [i]:
-            return lambda: function(env[i])
-        case [i, j]:
-            return lambda: function(env[i], env[j])
-        case [i, j, k]:
-            return lambda: function(env[i], env[j], env[k])
-        case _:
-            fetch = itemgetter(*indices)
-            return lambda: function(*fetch(env))
-
-
 def _is_contiguous(value: Any) -> bool:
     """Whether a value is as executables take it; containers always are."""
     return not isinstance(value, np.ndarray) or value.flags.c_contiguous
@@ -547,46 +539,6 @@ def _copied(x: Any) -> Any:
 
 _OWNED = {**FUNCTIONS, "copy": _copied}
 """What calls that return their results may name beside kernels."""
-
-
-def _new(env: list[Array | None], index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    env[index] = np.empty(shape, dtype)
-
-
-def _new_unless_given(
-    env: list[Array | None], index: int, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> None:
-    if env[index] is None:
-        env[index] = np.empty(shape, dtype)
-
-
-def _takes(slot: Slot, array: Array, others: Sequence[Array]) -> bool:
-    """Whether a result may be made in a caller's array, in which nothing else is needed."""
-    if type(array) is not np.ndarray:
-        # Subclasses compute in ways of their own.
-        return False
-    flags, kind = array.flags, slot.type
-    return (
-        array.dtype == kind.dtype
-        and array.shape == kind.static_shape
-        and flags.c_contiguous
-        and flags.aligned
-        and flags.writeable
-        and not any(np.may_share_memory(array, other) for other in others)
-    )
-
-
-def _reshape(env: list[Array | None], source: int, target: int, shape: tuple[int, ...]) -> None:
-    env[target] = cast(Array, env[source]).reshape(shape)
-
-
-def _take_part(env: list[Array | None], source: int, target: int, index: tuple[slice, ...]) -> None:
-    env[target] = cast(Array, env[source])[index]
-
-
-def _release(env: list[Array | None], slots: tuple[int, ...]) -> None:
-    for index in slots:
-        env[index] = None
 
 
 def _fill(

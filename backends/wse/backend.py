@@ -126,7 +126,14 @@ class WseBackend(Backend):
         with self._lock:
             parts = tuple(self._parts)
         runs = tuple(run for part in parts if (run := part.last) is not None)
-        return WseReport(self._machine.name, self._grid, self._dtype, runs, self._schedule)
+        grid, dtype, schedule = self._grid, self._dtype, self._schedule
+        # What came lowered was placed with options of its own.
+        for placed in (part.grid for part in parts):
+            if placed is not None:
+                grid, dtype = (placed.width.data, placed.height.data), placed.dtype.data
+        if any(part.is_pipeline for part in parts):
+            schedule = "pipeline"
+        return WseReport(self._machine.name, grid, dtype, runs, schedule)
 
 
 class Wse2Backend(WseBackend):

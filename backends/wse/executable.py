@@ -29,6 +29,7 @@ from pyflame_rt.dialects.pfrt.base import constant_of
 from pyflame_rt.dialects.pfrt.types import dtype_of, static_shape_of
 from pyflame_rt.dialects.wse.base import name_of, number
 from pyflame_rt.dialects.wse.host import GatherOp, RunOp, ScatterOp, StreamOp
+from pyflame_rt.dialects.wse.mapping import GRID, STRIPS, GridAttr
 from pyflame_rt.dialects.wse.program import ProgramOp
 from pyflame_rt.errors import BackendError
 
@@ -43,6 +44,10 @@ class WseExecutable(Executable):
     ) -> None:
         block = only_block(function)
         self._machine, self._trace = machine, trace
+        grid = function.attributes.get(GRID)
+        self.grid = grid if isinstance(grid, GridAttr) else None
+        """The rectangle and the type that it was placed for."""
+        self.is_pipeline = STRIPS in function.attributes
         self._count = len(block.args)
         places: dict[SSAValue, int] = {arg: index for index, arg in enumerate(block.args)}
         self._weights: list[tuple[str, Array]] = []

@@ -21,7 +21,7 @@ class IntegerSchedule:
     """The tile of a product that is kept in registers, and the way through the depth.
 
     ```mlir
-    plan.schedule = {ahead = 2048 : i64, cpu = "avx512vnni", lanes = 16 : i64, rows = 12 : i64,
+    plan.schedule = {ahead = 2048 : i64, cpu = "avx512vnni", lanes = 16 : i64, rows = 10 : i64,
                      shares = 1 : i64, unroll = 2 : i64, vectors = 2 : i64}
     ```
     """
@@ -87,7 +87,7 @@ class IntegerSchedule:
 
 INTEGER_SCHEDULES: Mapping[str, IntegerSchedule] = MappingProxyType(
     {
-        "avx512vnni": IntegerSchedule("avx512vnni", 16, 12, 2, 2, 2048),
+        "avx512vnni": IntegerSchedule("avx512vnni", 16, 10, 2, 2, 2048),
         "avx512": IntegerSchedule("avx512", 16, 10, 2, 1, 2048),
         "avxvnni": IntegerSchedule("avxvnni", 8, 6, 2, 2, 2048),
         "avx2": IntegerSchedule("avx2", 8, 4, 2, 1, 2048),

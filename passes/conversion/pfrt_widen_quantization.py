@@ -15,6 +15,7 @@ from xdsl.rewriter import Rewriter
 
 from pyflame_rt.dialects.pfrt.activation import ClipOp
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
+from pyflame_rt.dialects.pfrt.control import yielded
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.integer_products import QlinearConvOp, QlinearMatmulOp
 from pyflame_rt.dialects.pfrt.quantization import DequantizeLinearOp, QuantizeLinearOp
@@ -50,10 +51,12 @@ class PfrtWidenQuantizationPass(ModulePass):
         y - zy = clip(round(sum (x - zx) (w - zw) * (sx sw / sy)), least - zy, greatest - zy)
 
     A sum of integers below 2^24 is exact in f32 in whatever order it is made: the weights that are
-    there say how large one can become, and where it could be larger the op stays as it is. The
+    there say how large one can become. Where it could be larger, two halves of the terms are summed
+    and added, which rounds once, as the sum would be; where these could, the op stays as it is. The
     result has the same bits, but for NaN, which quantization makes the least integer and which stays
     NaN here until integers are needed. Quantization, dequantization, movements and bounds between such ops
-    are of f32 too, so that no integers of 8 bits are made between them.
+    are of f32 too, so that no integers of 8 bits are made between them. What is fused beside them is
+    taken apart: lay data out, and fuse, with the new ops.
     """
 
     name = "pfrt-widen-quantization"
@@ -91,6 +94,10 @@ class _Widening:
         for op in reversed(self._narrowed):
             if not op.results[0].uses:
                 Rewriter.erase_op(op)
+        if self._centered:
+            for op in tuple(block.ops):
+                if isinstance(op, FusedOp):
+                    _inline(op)
 
     def _quantize(self, op: QuantizeLinearOp) -> None:
         y = scaled(op)
@@ -132,16 +139,46 @@ class _Widening:
         aligned = (-1, *(1,) * (w.ndim - 1 - axis))
         exact = w.astype(np.float32) - b.zero_point.astype(np.float32).reshape(aligned)
         factor = a.scale * b.scale / y.scale
-        if not np.isfinite(factor).all() or _largest(exact, axis, a, bias) > _EXACT:
+        if not np.isfinite(factor).all():
             return
         at = Place(op)
-        x = self._as_centered(at, data, a)
-        addend = None if bias is None else at.constant(bias.astype(np.float32))
-        name = "conv" if is_conv else "matmul"
-        window = {k: v for k, v in op.properties.items() if k in _WINDOW} if is_conv else {}
-        sums = at.emit(name, [x, at.constant(exact), addend], window)
+        sums = self._sums(op, at, exact, a, bias)
+        if sums is None:
+            return
         each = factor.reshape(-1, *(1,) * (w.ndim - 2)) if is_conv else factor
         self._rounded(op, at, at.emit("mul", [sums, at.constant(each)]), y)
+
+    def _sums(
+        self, op: QlinearConvOp | QlinearMatmulOp, at: Place, w: Array, a: Scale, bias: Array | None
+    ) -> SSAValue | None:
+        """The sums of a product; of two halves of their terms where all are too many for f32.
+
+        Each half is exact, and adding them rounds once, as making an f32 of the whole sum does.
+        """
+        is_conv = isinstance(op, QlinearConvOp)
+        data, axis, along = (op.x, 0, 1) if is_conv else (op.a, 1, 0)
+        halves = [(w, bias)]
+        if _largest(w, axis, a, bias) > _EXACT:
+            if is_conv and op.group.value.data != 1:
+                return None
+            first, second = np.array_split(w, 2, along)
+            halves = [(first, bias), (second, None)]
+        if any(_largest(part, axis, a, addend) > _EXACT for part, addend in halves):
+            return None
+        x = self._as_centered(at, data, a)
+        window = {k: v for k, v in op.properties.items() if k in _WINDOW} if is_conv else {}
+        sums: list[SSAValue] = []
+        start, channels = 0, 1 if is_conv else len(shape_of(data) or ()) - 1
+        for part, addend in halves:
+            end = start + part.shape[along]
+            taken = (
+                x if part is w else at.emit("slice", [x, *(None,) * 4], _span(channels, start, end))
+            )
+            added = None if addend is None else at.constant(addend.astype(np.float32))
+            operands = [taken, at.constant(np.ascontiguousarray(part)), added]
+            sums.append(at.emit("conv" if is_conv else "matmul", operands, window))
+            start = end
+        return sums[0] if len(sums) == 1 else at.emit("add", sums)
 
     def _clip(self, op: ClipOp) -> None:
         x = self._centered.get(op.operand)
@@ -200,16 +237,39 @@ class _Widening:
         return wide
 
 
+def _inline(op: FusedOp) -> None:
+    """Put the ops of a region in its place."""
+    block, inner = op.parent, op.body.block
+    assert block is not None
+    for argument, value in zip(tuple(inner.args), op.inputs, strict=True):
+        argument.replace_all_uses_with(value)
+    results = yielded(op.body)
+    for each in tuple(inner.ops):
+        if each is not inner.last_op:
+            each.detach()
+            block.insert_op_before(each, op)
+    carry(op, results)
+    Rewriter.replace_op(op, [], list(results))
+
+
+def _span(axis: int, start: int, end: int) -> dict[str, PropertyValue]:
+    return {"starts": (start,), "ends": (end,), "axes": (axis,)}
+
+
 def _replace(op: PfrtOp, value: SSAValue) -> None:
     carry(op, [value])
     Rewriter.replace_op(op, [], [value])
 
 
 def _largest(weights: Array, axis: int, x: Scale, bias: Array | None) -> float:
-    """The largest absolute value that a sum can have, along the way too."""
+    """The largest absolute value that a sum can have, along the way too: of whichever of its terms."""
     others = tuple(k for k in range(weights.ndim) if k != axis)
-    low, high = x.centered
-    sums = np.abs(weights, dtype=np.float64).sum(others) * max(-low, high)
+    low, high = (abs(bound) for bound in x.centered)
+    ups = np.maximum(weights, 0, dtype=np.float64).sum(others)
+    downs = np.maximum(-weights, 0, dtype=np.float64).sum(others)
+    most, least = ups * high + downs * low, ups * low + downs * high
     if bias is not None:
-        sums = sums + np.abs(bias.astype(np.float64))
-    return float(sums.max(initial=0))
+        # Wherever it is added.
+        most = most + np.maximum(bias, 0, dtype=np.float64)
+        least = least + np.maximum(-bias.astype(np.float64), 0)
+    return float(max(most.max(initial=0), least.max(initial=0)))

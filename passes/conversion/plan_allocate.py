@@ -86,14 +86,21 @@ def _allocate(function: func.FuncOp) -> None:
     Rewriter.insert_op(arena, InsertPoint.at_start(function.body.blocks[0]))
     for alloc in allocs:
         if alloc not in stretches:
-            alloc.detach()
-            alloc.erase()
+            _erase(alloc)
             continue
         kind = cast("MemRefType[Any]", alloc.buffer.type)
         view = ViewOp(arena.arena, lanes.offset(alloc), kind)
         view.location = alloc.location
         view.buffer.name_hint = alloc.buffer.name_hint
         Rewriter.replace_op(alloc, view)
+
+
+def _erase(op: Operation) -> None:
+    """Erase a buffer that nothing touches, with its reshapes and parts."""
+    for use in list(op.results[0].uses):
+        _erase(use.operation)
+    op.detach()
+    op.erase()
 
 
 class _Lanes:

@@ -18,6 +18,7 @@ from xdsl.utils.exceptions import VerifyException
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.types import is_string, is_tensor, numpy_dtype, shape_of, type_of
 from pyflame_rt.dialects.rewriting import location_text
+from pyflame_rt.dialects.targets import TARGET
 from pyflame_rt.errors import PyFlameRTError, ValidationError
 from pyflame_rt.passes.partitioning.devices import DeviceSpec
 from pyflame_rt.passes.partitioning.stages import operands_of
@@ -135,7 +136,5 @@ def _run_us(times: Sequence[float], runs: int) -> float:
 
 def tag_of(op: Operation) -> str:
     """The device that an op is tagged with; "" for none."""
-    from pyflame_rt.dialects.targets import TARGET
-
     tag = op.attributes.get(TARGET)
     return tag.data if isinstance(tag, StringAttr) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -45,16 +46,29 @@ class PartitionStrategy(Enum):
 
 
 @dataclass
+class Link:
+    """What moving bytes to or from a device takes: `alpha_us + bytes * beta_us`."""
+
+    alpha_us: float = 10.0
+    beta_us: float = 1e-4
+
+    def time_us(self, count: int) -> float:
+        """Microseconds for so many bytes."""
+        return self.alpha_us + count * self.beta_us
+
+
+@dataclass
 class DeviceSpec:
     """A device: `memory_bytes` for weights and activations, 0 without a limit; `compute_flops` a
     second, 0 for one like the others; `name` says which backend runs it where the type leaves that
-    open (`wse3`)."""
+    open (`wse3`); `link` is its own, None for the one that all devices of a plan have."""
 
     type: DeviceType = DeviceType.CPU
     device_id: int = 0
     memory_bytes: int = 0
     compute_flops: float = 0.0
     name: str = ""
+    link: Link | None = None
 
     @property
     def backend(self) -> str:
@@ -77,7 +91,8 @@ class DeviceSpec:
 
 
 def devices_of(texts: Sequence[str]) -> list[DeviceSpec]:
-    """Devices by a number of them (`4`: CPUs), or one spelled `type[:id][:memory in bytes]` each.
+    """Devices by a number of them (`4`: CPUs), or one each: `type:id:memory:latency:bandwidth`, in
+    bytes, microseconds, and bytes a microsecond, of which the last ones may be left out.
 
     Raises ValidationError for another spelling and for two devices of one type and number.
     """
@@ -106,10 +121,27 @@ def _device(text: str, number: int) -> DeviceSpec:
     kind, *rest = text.strip().split(":")
     name = kind if kind in WAFER else ""
     known = {t.name.lower(): t for t in DeviceType} | dict.fromkeys(WAFER, DeviceType.WSE)
-    if kind not in known or len(rest) > 2 or not all(part.isdigit() for part in rest):
-        raise ValidationError(
-            "is no device", where=f'"{text}"', hint="write type:id:memory, such as cpu:0:1000000"
-        )
-    numbers = [int(part) for part in rest]
-    ident = numbers[0] if numbers else number
-    return DeviceSpec(known[kind], ident, numbers[1] if len(numbers) > 1 else 0, 0.0, name)
+    wrong = ValidationError(
+        "is no device",
+        where=f'"{text}"',
+        hint="write type:id:memory:latency:bandwidth, such as cpu:0, or cpu:0:1000000:10:25000",
+    )
+    if kind not in known or len(rest) not in (0, 1, 2, 4):
+        raise wrong
+    if not all(part.isdecimal() and len(part) < 19 for part in rest[:2]):
+        raise wrong
+    ident = int(rest[0]) if rest else number
+    memory = int(rest[1]) if len(rest) > 1 else 0
+    return DeviceSpec(known[kind], ident, memory, 0.0, name, _link(rest[2:], wrong))
+
+
+def _link(texts: Sequence[str], wrong: ValidationError) -> Link | None:
+    if not texts:
+        return None
+    try:
+        latency, bandwidth = map(float, texts)
+    except ValueError:
+        raise wrong from None
+    if not (0 <= latency < math.inf and 0 < bandwidth < math.inf):
+        raise wrong
+    return Link(latency, 1.0 / bandwidth)

@@ -11,10 +11,10 @@ from xdsl.passes import ModulePass
 from pyflame_rt.errors import PassFailed, ValidationError
 from pyflame_rt.passes.partitioning.batches import sized
 from pyflame_rt.passes.partitioning.costs import Costs, read_profile
-from pyflame_rt.passes.partitioning.devices import PartitionStrategy, devices_of
+from pyflame_rt.passes.partitioning.devices import Link, PartitionStrategy, devices_of
 from pyflame_rt.passes.partitioning.nodes import Nodes
 from pyflame_rt.passes.partitioning.pfrt_outline import PfrtOutlinePass
-from pyflame_rt.passes.partitioning.plan_files import Link, PartitionPlan
+from pyflame_rt.passes.partitioning.plan_files import PartitionPlan
 from pyflame_rt.passes.partitioning.planning import Request, make
 from pyflame_rt.passes.partitioning.spreading import Spreading
 
@@ -45,7 +45,8 @@ class PfrtPartitionPass(ModulePass):
     """`data`, `model`, `pipeline`, `hybrid`, `automatic`; `manual`: as `plan` or ops' targets say."""
 
     devices: tuple[str, ...] = ("2",)
-    """A number of CPUs, or each device as `type:id:memory`: `cpu:0`, `wse2:1`, `cpu:2:1000000`."""
+    """A number of CPUs, or each device as `type:id:memory:latency:bandwidth`, of which only the type
+    is needed: `cpu:0`, `wse2:1`, `cpu:2:1000000`; a latency and a bandwidth are its link's."""
 
     micro_batches: int = 1
     """The pieces of a batch that a pipeline works on at once; written down for who runs it."""
@@ -63,10 +64,10 @@ class PfrtPartitionPass(ModulePass):
     """What nodes take, from `pfrt-run --profile`."""
 
     latency: float | int = 10
-    """Microseconds that a link takes for a value of whatever size."""
+    """Microseconds that the link of a device without its own takes for a value of any size."""
 
     bandwidth: float | int = 10000
-    """Bytes that a link moves in a microsecond."""
+    """Bytes that such a link moves in a microsecond."""
 
     seconds: int = 10
     """Time for the search."""
@@ -89,8 +90,10 @@ class PfrtPartitionPass(ModulePass):
             nodes.function.attributes[MICRO_BATCHES] = count
 
     def _plan(self, ctx: Context, module: ModuleOp) -> PartitionPlan:
-        if self.bandwidth <= 0 or self.latency < 0:
-            raise ValidationError("is to be above 0", where="bandwidth")
+        if not self.bandwidth > 0:
+            raise ValidationError(f"is {self.bandwidth}", where="bandwidth", hint="above 0")
+        if not self.latency >= 0:
+            raise ValidationError(f"is {self.latency}", where="latency", hint="not below 0")
         strategy = PartitionStrategy.of(self.strategy)
         if strategy is PartitionStrategy.MANUAL and self.plan:
             return PartitionPlan.load(self.plan)

@@ -11,25 +11,13 @@ from typing import Any, TypeVar, cast
 
 from pyflame_rt.errors import PyFlameRTError, ValidationError
 from pyflame_rt.files import write_text
-from pyflame_rt.passes.partitioning.devices import DeviceSpec, DeviceType, PartitionStrategy
+from pyflame_rt.passes.partitioning.devices import DeviceSpec, DeviceType, Link, PartitionStrategy
 
 T = TypeVar("T")
 
 VERSION = 1
 
 COMMUNICATIONS = ("send", "scatter", "broadcast", "all_gather", "all_reduce")
-
-
-@dataclass
-class Link:
-    """What moving bytes between devices takes: `alpha_us + bytes * beta_us`."""
-
-    alpha_us: float = 10.0
-    beta_us: float = 1e-4
-
-    def time_us(self, count: int) -> float:
-        """Microseconds for so many bytes."""
-        return self.alpha_us + count * self.beta_us
 
 
 @dataclass
@@ -88,7 +76,8 @@ class PartitionPlan:
     """A model spread over devices.
 
     `preparation` is the pipeline that the model has run through before its nodes had these names.
-    `bound_us` is what no plan of this strategy could beat for the busiest device, as far as it was
+    `link` is that of
+    devices that have none of their own. `bound_us` is what no plan of this strategy could beat for the busiest device, as far as it was
     proven. `micro_batches` are the pieces of a batch that are in the pipeline together.
     """
 
@@ -220,10 +209,11 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in cast("Sequence[object]", value)]
     if isinstance(value, float):
-        return round(value, 6)
+        return float(f"{value:.9g}")
     if isinstance(value, int | str):
         return value
-    rows = {name: _plain(item) for name, item in vars(value).items() if name != "program"}
+    fields = {n: v for n, v in vars(value).items() if v is not None and n != "program"}
+    rows = {name: _plain(item) for name, item in fields.items()}
     return {"version": VERSION, **rows} if isinstance(value, PartitionPlan) else rows
 
 
@@ -297,6 +287,7 @@ class _Reading:
             self.count(rows, "memory_bytes", 0),
             self.number(rows, "compute_flops"),
             self.field(rows, "name", str, ""),
+            self.at("link").link(rows["link"]) if "link" in rows else None,
         )
 
     def communication(self, data: object) -> CommOp:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,10 +12,15 @@ from xdsl.dialects.builtin import ModuleOp
 from pyflame_rt.errors import PassFailed, PyFlameRTError, ValidationError
 from pyflame_rt.passes.partitioning import tensor_splits
 from pyflame_rt.passes.partitioning.batches import Batch, batch_of, rows_are_apart
-from pyflame_rt.passes.partitioning.costs import Costs, bytes_of, memory_of
-from pyflame_rt.passes.partitioning.devices import DeviceSpec, PartitionStrategy, require_distinct
+from pyflame_rt.passes.partitioning.costs import Costs, bytes_of, memory_of, tag_of
+from pyflame_rt.passes.partitioning.devices import (
+    DeviceSpec,
+    Link,
+    PartitionStrategy,
+    require_distinct,
+)
 from pyflame_rt.passes.partitioning.nodes import Nodes
-from pyflame_rt.passes.partitioning.plan_files import GraphPartition, Link, PartitionPlan
+from pyflame_rt.passes.partitioning.plan_files import GraphPartition, PartitionPlan
 from pyflame_rt.passes.partitioning.predicting import predict
 from pyflame_rt.passes.partitioning.solving.exact import solve
 from pyflame_rt.passes.partitioning.solving.problem import Machine, Placement, Problem
@@ -71,7 +76,7 @@ def make(request: Request, strategy: PartitionStrategy) -> PartitionPlan:
         case PartitionStrategy.HYBRID:
             plan = _hybrid(request)
         case PartitionStrategy.AUTOMATIC:
-            plan = _automatic(request)
+            plan = automatic(lambda each: make(request, each))
         case PartitionStrategy.MANUAL:
             plan = _by_tags(request)
     plan.model = request.model
@@ -99,7 +104,8 @@ def problem_of(
 ) -> Problem:
     """Placing a model's nodes on devices, as the solver sees it."""
     number = {op: index for index, op in enumerate(nodes.ops.values())}
-    costs, link = request.costs, request.link
+    costs = request.costs
+    links = [d.link or request.link for d in devices]
     busy = 1.0 if request.balance_compute else 1e-6
     ways = 1.0 if request.minimize_communication else 0.0
     edges = {(number[a], number[b]): None for _, a, b in nodes.edges()}
@@ -111,7 +117,7 @@ def problem_of(
             alpha=link.alpha_us * ways,
             beta=link.beta_us * ways,
         )
-        for d in devices
+        for d, link in zip(devices, links, strict=True)
     )
     together: list[tuple[int, ...]] = []
     for group in request.together:
@@ -283,7 +289,9 @@ def _merged(group: Sequence[DeviceSpec]) -> DeviceSpec:
     """A group of devices as one."""
     first = group[0]
     memory = sum(d.memory_bytes for d in group) if all(d.memory_bytes for d in group) else 0
-    return DeviceSpec(first.type, first.device_id, memory, first.compute_flops, first.name)
+    return DeviceSpec(
+        first.type, first.device_id, memory, first.compute_flops, first.name, first.link
+    )
 
 
 def _with_rows(request: Request, stages: int, count: int) -> PartitionPlan | None:
@@ -337,18 +345,18 @@ def _hybrids(request: Request) -> Iterable[PartitionPlan]:
             yield _grouped(request, groups, PartitionStrategy.HYBRID)
 
 
-def _automatic(request: Request) -> PartitionPlan:
-    """Of plans of all strategies the best."""
+def automatic(attempt: Callable[[PartitionStrategy], PartitionPlan]) -> PartitionPlan:
+    """Of plans of all strategies, as they are made by `attempt`, the best. Raises PassFailed."""
 
     def candidates() -> Iterable[PartitionPlan]:
         for strategy in (
-            PartitionStrategy.DATA_PARALLEL,
             PartitionStrategy.PIPELINE_PARALLEL,
             PartitionStrategy.MODEL_PARALLEL,
+            PartitionStrategy.DATA_PARALLEL,
+            PartitionStrategy.HYBRID,
         ):
             with suppress(PassFailed):
-                yield make(request, strategy)
-        yield from _hybrids(request)
+                yield attempt(strategy)
 
     return best(candidates(), PartitionStrategy.AUTOMATIC)
 
@@ -387,8 +395,6 @@ def best(plans: Iterable[PartitionPlan], strategy: PartitionStrategy) -> Partiti
 
 def _by_tags(request: Request) -> PartitionPlan:
     """The devices that ops are tagged with."""
-    from pyflame_rt.passes.partitioning.costs import tag_of
-
     nodes = Nodes.of(request.sized)
     tags = [tag_of(op) for op in nodes.ops.values()]
     devices = {device.target: device for device in request.devices}

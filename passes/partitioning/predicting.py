@@ -58,17 +58,21 @@ def predict(plan: PartitionPlan, sized: ModuleOp, costs: Costs) -> None:
 
 
 def _communicate(plan: PartitionPlan) -> None:
-    """The time of each communication, as work of the devices that take part: a value passes the
-    link of its device once in each direction."""
+    """The time of each communication, which is that of the slowest link, as work of the devices
+    that take part: a value passes the link of its device once in each direction."""
     seen: set[tuple[str, int, bool]] = set()
     for comm in plan.communications:
         parts = max(1, len(comm.sources) * max(1, len(comm.destinations)))
-        comm.time_us = plan.link.time_us(comm.bytes // parts)
         ends = [(i, False) for i in comm.sources] + [(i, True) for i in comm.destinations]
+        times = {
+            ident: (plan.partitions[ident].device.link or plan.link).time_us(comm.bytes // parts)
+            for ident, _ in ends
+        }
+        comm.time_us = max(times.values(), default=0.0)
         for ident, is_entering in ends:
             if (comm.value, ident, is_entering) not in seen:
                 seen.add((comm.value, ident, is_entering))
-                plan.partitions[ident].comm_us += comm.time_us
+                plan.partitions[ident].comm_us += times[ident]
 
 
 def _fitted(splits: list[Split], nodes: Nodes) -> list[Split]:

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp, NameLoc
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp
@@ -28,6 +27,7 @@ from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.rewriting import describe
 from pyflame_rt.passes.pruning import channel_walk
 from pyflame_rt.passes.pruning.channel_components import components
+from pyflame_rt.passes.pruning.naming import is_called, names_of
 from pyflame_rt.passes.pruning.relations.links import Fixed, Links
 from pyflame_rt.passes.pruning.relations.slots import Axis, Positions, Slots
 from pyflame_rt.passes.pruning.relations.table import links_of
@@ -117,8 +117,7 @@ class _Solver:
         """All axes of the weights or results that a name or a wildcard excludes."""
         if not exclude or not isinstance(op, PfrtOp):
             return []
-        names = [*(op.names.data if op.names is not None else ()), _node_name(op)]
-        found = [name for name in names if name and any(_is_called(name, p) for p in exclude)]
+        found = [name for name in names_of(op) if any(is_called(name, p) for p in exclude)]
         return self._ends(op.results, f'"{found[0]}" is excluded') if found else []
 
     def groups(self) -> ChannelGroups:
@@ -268,16 +267,6 @@ def _is_linear(value: SSAValue, linear: frozenset[_Use]) -> bool:
 _MOVES = frozenset(
     f"pfrt.{name}" for name in ("transpose", "reshape", "unsqueeze", "squeeze", "identity", "cast")
 )
-
-
-def _node_name(op: Operation) -> str:
-    return op.location.desc.data if isinstance(op.location, NameLoc) else ""
-
-
-def _is_called(name: str, pattern: str) -> bool:
-    """Whether a name or wildcard means a value; `fc` means `fc.weight` and `/fc/…` too."""
-    inside = (f"{pattern}.", f"{pattern}/", f"/{pattern}/")
-    return fnmatchcase(name, pattern) or name.startswith(inside)
 
 
 def value_name(value: SSAValue) -> str:

@@ -65,7 +65,9 @@ class Budget:
 
     def __post_init__(self) -> None:
         if not 0 <= self.amount < 1:
-            raise PassFailed(f"a share of {self.amount} cannot go; it is at least 0 and below 1")
+            raise PassFailed(
+                f"pfrt-prune: a share of {self.amount} cannot go; it is at least 0 and below 1"
+            )
         if self.of not in MEASURES:
             raise PassFailed(f'"{self.of}" cannot be a budget; there are {", ".join(MEASURES)}')
 

@@ -65,9 +65,9 @@ def choose(layers: Sequence[Layer], settings: Settings, evidence: Evidence) -> l
     """What stays of each layer. Raises PassFailed when a criterion lacks what it needs."""
     fitting = [layer for layer in layers if _fits(layer, settings)]
     if settings.criterion == "sparsegpt":
-        return [_by_surgery(layer, settings, evidence) for layer in fitting]
+        return [_operated(layer, settings, evidence) for layer in fitting]
     scored = [
-        (layer, _score(layer, index, settings, evidence)) for index, layer in enumerate(fitting)
+        (layer, score(layer, index, settings, evidence)) for index, layer in enumerate(fitting)
     ]
     pooled = settings.across or settings.criterion == "lamp"
     if settings.granularity == "nm" or not pooled:
@@ -84,9 +84,11 @@ def choose(layers: Sequence[Layer], settings: Settings, evidence: Evidence) -> l
 
 
 def _fits(layer: Layer, settings: Settings) -> bool:
-    if settings.granularity != "nm":
-        return True
-    why = nm.obstacle(layer.channels, settings.m)
+    why = ""
+    if settings.granularity == "nm":
+        why = nm.obstacle(layer.channels, settings.m)
+    if settings.criterion == "sparsegpt" and not np.isfinite(layer.weights).all():
+        why = "some of its weights are infinite or no numbers, which nothing makes up for"
     if why:
         declined(layer.op, why)
     return not why
@@ -120,8 +122,19 @@ def _pattern(layer: Layer, scores: Array, settings: Settings) -> Mask:
             return (masks.of_rows if by_row else masks.unstructured)(scores, sparsity)
 
 
-def _score(layer: Layer, index: int, settings: Settings, evidence: Evidence) -> Array:
-    w = layer.matrix(layer.weights)
+def score(layer: Layer, index: int, settings: Settings, evidence: Evidence) -> Array:
+    """A score for each weight; of infinities, and of what is no number, the highest."""
+    weights = layer.matrix(layer.weights)
+    finite = np.isfinite(weights)
+    w = np.where(finite, weights, np.zeros((), weights.dtype))
+    with np.errstate(all="ignore"):
+        scores = _by_criterion(w, layer, index, settings, evidence)
+    return np.where(finite & ~np.isnan(scores), scores, np.inf)
+
+
+def _by_criterion(
+    w: Array, layer: Layer, index: int, settings: Settings, evidence: Evidence
+) -> Array:
     match settings.criterion:
         case "lamp":
             return criteria.lamp(w)
@@ -143,6 +156,17 @@ def _score(layer: Layer, index: int, settings: Settings, evidence: Evidence) -> 
 def _zeros_first(w: Array, scores: Array) -> Array:
     """Scores by which what is gone already goes first, so that more sparsity never brings it back."""
     return np.where(w == 0, min(0.0, float(scores.min())) - 1, scores)
+
+
+def _operated(layer: Layer, settings: Settings, evidence: Evidence) -> Choice:
+    try:
+        return _by_surgery(layer, settings, evidence)
+    except np.linalg.LinAlgError as error:
+        raise failed(
+            layer.op,
+            f'the record of "{layer.name}" is no sum of x x^T: {error}',
+            hint="record some inputs: pruning.record(graph, feeds)",
+        ) from error
 
 
 def _by_surgery(layer: Layer, settings: Settings, evidence: Evidence) -> Choice:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects.builtin import ModuleOp, NameLoc
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
@@ -24,6 +23,7 @@ from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.types import dtype_of, shape_of
 from pyflame_rt.dialects.rewriting import declined, describe
+from pyflame_rt.passes.pruning.naming import is_called, names_of
 
 Array: TypeAlias = npt.NDArray[Any]
 Prunable: TypeAlias = ConvOp | GemmOp | MatmulOp
@@ -86,20 +86,11 @@ class Layer:
 
     def names(self) -> Sequence[str]:
         """Everything that a user may call the layer: its weights, results and node."""
-        found = [self.name]
-        if self.op.names is not None:
-            found += self.op.names.data
-        if isinstance(self.op.location, NameLoc):
-            found.append(self.op.location.desc.data)
-        return [name for name in found if name]
+        return [self.name, *names_of(self.op)]
 
     def is_called(self, pattern: str) -> bool:
-        """Whether a name or wildcard means the layer; `fc` means `fc.weight` and `/fc/…` too."""
-        return any(
-            fnmatchcase(name, pattern)
-            or name.startswith((f"{pattern}.", f"{pattern}/", f"/{pattern}/"))
-            for name in self.names()
-        )
+        """Whether a name or wildcard means the layer."""
+        return any(is_called(name, pattern) for name in self.names())
 
 
 def layers_of(module: ModuleOp) -> list[Layer]:

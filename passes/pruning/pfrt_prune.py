@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from pyflame_rt.passes.pruning import records
 from pyflame_rt.passes.pruning.choosing import Choice, Settings, choose
 from pyflame_rt.passes.pruning.evidence import Evidence
 from pyflame_rt.passes.pruning.layers import Layer, layers_of, selected
+from pyflame_rt.passes.pruning.naming import require_named
 from pyflame_rt.passes.pruning.records import Record
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -26,6 +27,7 @@ Granularity: TypeAlias = Literal["unstructured", "structured", "block", "nm"]
 Criterion: TypeAlias = Literal[
     "magnitude", "movement", "taylor", "lamp", "random", "wanda", "sparsegpt"
 ]
+Measure: TypeAlias = Literal["channels", "flops", "parameters"]
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,14 @@ class PfrtPrunePass(ModulePass):
     """Whether the sparsity is that of all layers together, whatever the criterion; with `structured`
     whether layers may lose different parts."""
 
-    of: Literal["channels", "flops", "parameters"] = "channels"
+    of: Measure = "channels"
     """With `structured`: of what the sparsity is the part that goes."""
 
     multiple: int = 1
     """With `structured`: of what the number of channels that stay is a multiple."""
+
+    norm: int = 2
+    """With `structured` and magnitude: the power of |w| that is summed over a channel."""
 
     seed: int = 0
     """Of criterion random."""
@@ -88,6 +93,11 @@ class PfrtPrunePass(ModulePass):
             raise ValueError(f"sparsity is a part, from 0 to 1, not {self.sparsity}")
         if not 0 < self.n <= self.m:
             raise ValueError(f"of {self.m} inputs not {self.n} can stay")
+        if self.of not in get_args(Measure) or self.multiple < 1 or self.norm not in (1, 2):
+            raise ValueError(
+                "of is channels, flops or parameters, multiple at least 1, norm 1 or 2, not "
+                f"{self.of}, {self.multiple}, {self.norm}"
+            )
         if len(self.block) != 2 or min(self.block) < 1:
             raise ValueError("block takes two sizes, of outputs and of inputs")
         for target in self.targets:
@@ -128,7 +138,9 @@ def prune(module: ModuleOp, options: PfrtPrunePass, evidence: Evidence) -> list[
 
 def choices_for(module: ModuleOp, options: PfrtPrunePass, evidence: Evidence) -> list[Choice]:
     """What stays of each layer; nothing is changed. Raises PassFailed."""
-    layers = list(selected(layers_of(module), options.exclude))
+    every = layers_of(module)
+    require_named(module, options.exclude, [layer.name for layer in every])
+    layers = list(selected(every, options.exclude))
     _require_targets(layers, options.targets)
     return choose(layers, options.settings(), evidence)
 

@@ -48,7 +48,10 @@ class Sums:
         )
 
     def add(self, x: Array, y: Array) -> None:
-        """Count samples in."""
+        """Count samples in, but for those that are not finite."""
+        finite = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+        if not finite.all():
+            x, y = x[finite], y[finite]
         self.count += len(x)
         self.gram += x.T @ x
         self.cross += x.T @ y

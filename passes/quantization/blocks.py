@@ -9,7 +9,7 @@ which is GPTQ's with zeros in the place of roundings.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import ml_dtypes
 import numpy as np
@@ -47,7 +47,7 @@ class BlockRounding:
 
     def nearest(self, w: Array) -> Blocked:
         """Each number by itself."""
-        starts = np.arange(0, w.shape[1], self.size)
+        starts = cast("Array", np.arange(0, w.shape[1], self.size))
         low, high = (f.reduceat(w, starts, axis=1) for f in (np.minimum, np.maximum))
         scale, zero_point = self._parameters(low, high)
         values = quantize_linear(

@@ -11,13 +11,16 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from pyflame_rt.errors import PassFailed
+from pyflame_rt.passes.quantization.blocks import BlockRounding
 from pyflame_rt.passes.quantization.dynamic_products import make_dynamic
 from pyflame_rt.passes.quantization.narrow_floats import make_narrow
 from pyflame_rt.passes.quantization.products import Outcome, Rounding
 from pyflame_rt.passes.quantization.ranges import Ranges
 from pyflame_rt.passes.quantization.static_products import make_static
+from pyflame_rt.passes.quantization.weights_only import make_weights_only
 
-Mode = Literal["fp16", "bf16", "dynamic-int8", "static-int8"]
+Mode = Literal["fp16", "bf16", "dynamic-int8", "static-int8", "weight-only"]
 Granularity = Literal["tensor", "channel"]
 Integers = Literal["i8", "ui8", "i4", "ui4"]
 
@@ -43,11 +46,16 @@ class PfrtQuantizePass(ModulePass):
       integer ops.
     * dynamic-int8: weights are rounded to integers; data when the product runs, each tensor by its
       own range (`pfrt.dynamic_quantize_linear`), and `pfrt.matmul_integer` multiplies.
+    * weight-only: weights are rounded, with a scale for each `block_size` inputs of an output, and
+      products take them as reals. Data stay as they are.
     * fp16, bf16: everything of f32 is of f16 or bf16 but what is excluded; arguments and results of
       functions stay f32.
 
-    Only what products take is rounded: sums, norms and activations are of f32. Scales are those of ONNX: real = (integer - zero point) * scale. Run `pfrt-fuse-conv-bn`
-    and `pfrt-fuse-bias` before, so that what is quantized is what is multiplied.
+    Only what products take is rounded: sums, norms and activations are of f32. Scales are those of
+    ONNX: real = (integer - zero point) * scale. Run
+    `pfrt-optimize{level=1},pfrt-fuse-conv-bn,pfrt-fuse-bias` before, so that what is quantized is
+    what is multiplied; that is the form in which `pfrt-run --calibrate` measures ranges, which
+    `pfrt-record-ranges` (`pfrt-opt --ranges FILE.json`) records.
     """
 
     name = "pfrt-quantize"
@@ -67,6 +75,9 @@ class PfrtQuantizePass(ModulePass):
     activation_dtype: Literal["i8", "ui8"] = "i8"
     """The integers that data become with static-int8."""
 
+    block_size: int = 32
+    """How many inputs share a scale with weight-only."""
+
     exclude: tuple[str, ...] = ()
     """What stays: names of results, and types of ops (`Softmax`, `pfrt.gemm`)."""
 
@@ -82,6 +93,15 @@ class PfrtQuantizePass(ModulePass):
                 make_narrow(module, narrow, self.exclude, outcome)
             case "dynamic-int8":
                 make_dynamic(module, self._rounding(), self.exclude, outcome)
+            case "weight-only":
+                if self.block_size < 1:
+                    raise PassFailed(
+                        f"pfrt-quantize: block-size must be at least 1, got {self.block_size}"
+                    )
+                blocks = BlockRounding(
+                    DTYPES[self.weight_dtype], self.block_size, symmetric=self.symmetric
+                )
+                make_weights_only(module, blocks, self.exclude, outcome)
             case "static-int8":
                 data = DTYPES[self.activation_dtype]
                 make_static(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +65,8 @@ def in_rows(layer: Layer, gram: Array) -> Array:
     Layers count taps first and the channels of one tap after the other.
     """
     columns = gram.shape[-1]
-    order = np.arange(columns).reshape(-1, layer.channels).T.reshape(-1)
+    counted = cast("Array", np.arange(columns))
+    order = counted.reshape(-1, layer.channels).T.reshape(-1)
     return gram[:, order[:, None], order]
 
 

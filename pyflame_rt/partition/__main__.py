@@ -20,7 +20,10 @@ _STRATEGIES = [s.word for s in PartitionStrategy if s is not PartitionStrategy.M
 @click.command(help="Plan which device does what of MODEL.")
 @click.argument("model")
 @click.option(
-    "--devices", default="2", help="A number of CPUs, or cpu:0:MEMORY,cpu:1,…", show_default=True
+    "--devices",
+    default="2",
+    help="How many CPUs, or cpu:0:MEMORY:LATENCY:BANDWIDTH,cpu:1,…",
+    show_default=True,
 )
 @click.option("--strategy", type=click.Choice(_STRATEGIES), default="automatic", show_default=True)
 @click.option("--tensor", type=click.IntRange(0), default=0, help="Devices that share each layer.")

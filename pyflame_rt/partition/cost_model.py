@@ -17,9 +17,8 @@ from pyflame_rt.passes.partitioning.costs import (
     profile_times,
     read_profile,
 )
-from pyflame_rt.passes.partitioning.devices import DeviceSpec
+from pyflame_rt.passes.partitioning.devices import DeviceSpec, Link
 from pyflame_rt.passes.partitioning.nodes import Nodes
-from pyflame_rt.passes.partitioning.plan_files import Link
 
 
 class CostModel:
@@ -82,8 +81,10 @@ class CostModel:
         return memory_of(self._op(node))
 
     def estimate_comm_cost(self, bytes: int, src: DeviceSpec, dst: DeviceSpec) -> float:
-        """Microseconds for so many bytes from one device to another."""
-        return 0.0 if src.target == dst.target else self.link.time_us(bytes)
+        """Microseconds for so many bytes from one device to another, by the slower link."""
+        if src.target == dst.target:
+            return 0.0
+        return max((device.link or self.link).time_us(bytes) for device in (src, dst))
 
     def _op(self, node: Node) -> Operation:
         found = next((self._ops[name] for name in node.outputs if name in self._ops), None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from xdsl.dialects.builtin import ModuleOp
@@ -11,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from pyflame_rt import pipelines
 from pyflame_rt.backends.numpy_backend import NumpyBackend
 from pyflame_rt.compiler import Program, join, optimization_pipeline, signature
-from pyflame_rt.errors import PassFailed, ValidationError
+from pyflame_rt.errors import ValidationError
 from pyflame_rt.graph import Graph
 from pyflame_rt.partition.config import DeviceSpec, PartitionConfig, PartitionStrategy
 from pyflame_rt.partition.cost_model import CostModel
@@ -20,7 +19,7 @@ from pyflame_rt.passes.partitioning.batches import sized
 from pyflame_rt.passes.partitioning.costs import work
 from pyflame_rt.passes.partitioning.nodes import Nodes
 from pyflame_rt.passes.partitioning.plan_files import PartitionPlan, check
-from pyflame_rt.passes.partitioning.planning import Request, best, make
+from pyflame_rt.passes.partitioning.planning import Request, automatic, make
 
 _SHARED_LAYERS = (
     "cse,pfrt-recognize-activations,pfrt-recognize-normalization,pfrt-recognize-softmax,"
@@ -169,20 +168,9 @@ class GraphPartitioner:
         if strategy is PartitionStrategy.DATA_PARALLEL:
             # Each replica has a row at least.
             return self._attempt(program, strategy, devices, len(devices))
-        if strategy is not PartitionStrategy.AUTOMATIC:
-            return self._attempt(program, strategy, devices)
-
-        def candidates() -> Iterator[PartitionPlan]:
-            for each in (
-                PartitionStrategy.PIPELINE_PARALLEL,
-                PartitionStrategy.MODEL_PARALLEL,
-                PartitionStrategy.DATA_PARALLEL,
-                PartitionStrategy.HYBRID,
-            ):
-                with suppress(PassFailed):
-                    yield self._attempt(program, each, devices)
-
-        return best(candidates(), strategy)
+        if strategy is PartitionStrategy.AUTOMATIC:
+            return automatic(lambda each: self._attempt(program, each, devices))
+        return self._attempt(program, strategy, devices)
 
     def _attempt(
         self,

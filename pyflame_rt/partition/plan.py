@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pyflame_rt.partition.staging import Stage, stages
+from pyflame_rt.passes.partitioning.devices import Link
 from pyflame_rt.passes.partitioning.plan_files import (
     CommOp,
     GraphPartition,
-    Link,
     PartitionPlan,
     Split,
     check,

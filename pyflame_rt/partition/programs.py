@@ -12,8 +12,10 @@ import numpy.typing as npt
 from pyflame_rt import compiler
 from pyflame_rt.backends.base import Threads
 from pyflame_rt.compiler import CompiledModel
+from pyflame_rt.dialects.custom.registry import definitions
 from pyflame_rt.errors import BackendError, PyFlameRTError
 from pyflame_rt.partition.transports.base import StageProgram
+from pyflame_rt.plugins import PluginError, load_plugin
 
 Array: TypeAlias = npt.NDArray[Any]
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
@@ -42,6 +44,7 @@ class LoadedStage:
         self.program = program
         self._plans: dict[Shapes | None, _Plan] = {}
         try:
+            _know_operators(program)
             self._source = compiler.load(program.path, weights=program.weights)
             self._inputs, _ = compiler.signature(self._source.module)
         except Exception as error:
@@ -97,6 +100,24 @@ class LoadedStage:
             self._source.module, self._source.ctx, program.backend, pipeline,
             level=program.lowering, threads=threads,
         )  # fmt: skip
+
+
+def _know_operators(program: StageProgram) -> None:
+    """Load the plugins that bring a stage's custom operators. Raises BackendError."""
+    hint = "workers load plugins and run no script: put it into a plugin, or use threads"
+    if _unknown(program):
+        for name in program.plugins:
+            try:
+                load_plugin(name)
+            except PluginError as error:
+                hint = str(error)
+    if unknown := _unknown(program):
+        raise BackendError(f"the worker knows no operator {', '.join(unknown)}", hint=hint)
+
+
+def _unknown(program: StageProgram) -> list[str]:
+    known = {definition.schema.full_name for definition in definitions()}
+    return [name for name in program.operators if name not in known]
 
 
 def stage_error(program: StageProgram, error: BaseException) -> BackendError:

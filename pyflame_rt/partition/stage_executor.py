@@ -17,7 +17,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
 
 from pyflame_rt.compiler import TensorSpec
 from pyflame_rt.errors import BackendError, PyFlameRTError, SettingError, ValidationError
@@ -27,6 +30,7 @@ from pyflame_rt.partition.stage_files import write_stages
 from pyflame_rt.partition.stage_profile import StageProfile, StageRecorder, TaskRecord
 from pyflame_rt.partition.transports import Transport, open_transport
 from pyflame_rt.partition.transports.base import Handle, Outcome, closed_error
+from pyflame_rt.tensor import Tensor
 
 if TYPE_CHECKING:
     from pyflame_rt.partition.plan import Stage
@@ -58,6 +62,7 @@ class _Request:
     future: Future[Results]
     rows: list[int]
     parts: list[Sequence[Any] | None]
+    wants_tensors: bool = False
     is_over: bool = False
 
 
@@ -165,7 +170,10 @@ class StageExecutor:
         return self._transport
 
     def execute(self, inputs: Mapping[str, Any]) -> Results:
-        """Outputs by name, for inputs by name. Raises PyFlameRTError."""
+        """Outputs by name, for inputs by name: Tensors if an input is one, else arrays.
+
+        Raises PyFlameRTError.
+        """
         return self.execute_async(inputs).result()
 
     def execute_async(self, inputs: Mapping[str, Any]) -> Future[Results]:
@@ -180,7 +188,9 @@ class StageExecutor:
             parts = [(0, feed)]
         else:
             parts = self._batching.cut(feed, self._micro_batches)
-        request = _Request(Future(), [rows for rows, _ in parts], [None] * len(parts))
+        is_tensor = any(isinstance(value, Tensor) for value in inputs.values())
+        rows = [number for number, _ in parts]
+        request = _Request(Future(), rows, [None] * len(parts), is_tensor)
         with self._lock:
             # What a future calls when it is done is called by who makes room.
             while len(self._waiting) > _WAITING and not self._is_closed and not self._is_settling:
@@ -356,6 +366,8 @@ class StageExecutor:
         parts = [(n, p) for n, p in zip(request.rows, request.parts, strict=True) if p is not None]
         names = [spec.name for spec in self._outputs]
         results = joined(parts, names)
+        if request.wants_tensors:
+            results = [_as_tensor(result) for result in results]
         self._end(request, dict(zip(names, results, strict=True)), None)
 
     def _drop_if_idle(self, run: _Run) -> None:
@@ -403,6 +415,14 @@ class StageExecutor:
     @property
     def _is_settling(self) -> bool:
         return getattr(self._here, "settling", False)
+
+
+def _as_tensor(result: Any) -> Any:
+    """An output as a Tensor, unless it has strings or is no array."""
+    if not isinstance(result, np.ndarray):
+        return result
+    array = cast("npt.NDArray[Any]", result)
+    return array if array.dtype.hasobject else Tensor.viewing(array)
 
 
 def _wiring(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyflame_rt import module_files
+from pyflame_rt import module_files, plugins
+from pyflame_rt.dialects.custom.operation import CustomOperation
 from pyflame_rt.partition.transports.base import StageProgram
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ def write_stages(
                 level,
                 lowering,
                 threads,
+                operators := _custom_operators(stage),
+                tuple(plugins.loadable_names()) if operators else (),
             )
         )
     return programs
+
+
+def _custom_operators(stage: Stage) -> tuple[str, ...]:
+    ops = (op for op in stage.module.walk() if isinstance(op, CustomOperation))
+    return tuple(dict.fromkeys(op.SCHEMA.full_name for op in ops))

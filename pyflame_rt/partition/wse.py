@@ -15,8 +15,9 @@ from pyflame_rt.partition.chips import MultiChip, MultiChipReport
 from pyflame_rt.partition.config import DeviceSpec, DeviceType, PartitionStrategy, WSEChipConfig
 from pyflame_rt.passes.cleanup.pfrt_specialize_shapes import PfrtSpecializeShapesPass
 from pyflame_rt.passes.partitioning.costs import Costs, Rates
+from pyflame_rt.passes.partitioning.devices import Link
 from pyflame_rt.passes.partitioning.nodes import Nodes
-from pyflame_rt.passes.partitioning.plan_files import Link, PartitionPlan
+from pyflame_rt.passes.partitioning.plan_files import PartitionPlan
 from pyflame_rt.passes.partitioning.planning import Request, make
 from pyflame_rt.passes.partitioning.spreading import Spreading
 

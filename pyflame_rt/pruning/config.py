@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from pyflame_rt.errors import ValidationError
-from pyflame_rt.passes.pruning.pfrt_prune import Criterion, Granularity, PfrtPrunePass
+from pyflame_rt.passes.pruning.pfrt_prune import Criterion, Granularity, Measure, PfrtPrunePass
 from pyflame_rt.pruning import schedules
 
 
@@ -51,6 +51,10 @@ class PruningConfig:
     weights, results or node, wildcards allowed; `exclude_layers` likewise. `initial_sparsity`: at
     `start_step`. `iterations`: of schedule ITERATIVE; `power`: of schedule POLYNOMIAL. `across`:
     whether the target is that of all layers together. `seed`: of criterion RANDOM.
+
+    Of STRUCTURED: `of` says what the target is the part of, "channels" that can go, or "flops" or
+    "parameters" of the whole model; `multiple` of what the number of channels that stay is one;
+    `norm` the power of |w| that criterion MAGNITUDE sums over a channel, 1 or 2.
     """
 
     target_sparsity: float = 0.5
@@ -69,6 +73,9 @@ class PruningConfig:
     power: float = 2.0
     across: bool = False
     seed: int = 0
+    of: Measure = "channels"
+    multiple: int = 1
+    norm: int = 2
 
     @staticmethod
     def magnitude_pruning(sparsity: float) -> PruningConfig:
@@ -76,9 +83,12 @@ class PruningConfig:
         return PruningConfig(target_sparsity=sparsity)
 
     @staticmethod
-    def structured_pruning(sparsity: float) -> PruningConfig:
-        """Whole channels are removed."""
-        return PruningConfig(target_sparsity=sparsity, granularity=PruningGranularity.STRUCTURED)
+    def structured_pruning(sparsity: float, of: Measure = "channels") -> PruningConfig:
+        """Whole channels are removed, until that part of them, of "flops" or of "parameters" is
+        gone."""
+        return PruningConfig(
+            target_sparsity=sparsity, granularity=PruningGranularity.STRUCTURED, of=of
+        )
 
     @staticmethod
     def nm_sparsity(n: int = 2, m: int = 4) -> PruningConfig:
@@ -122,6 +132,9 @@ class PruningConfig:
                 m=self.m_value,
                 across=self.across,
                 seed=self.seed,
+                of=self.of,
+                multiple=self.multiple,
+                norm=self.norm,
             )
         except (ValueError, TypeError, KeyError) as error:
             raise ValidationError(str(error), where="PruningConfig") from error

@@ -28,18 +28,16 @@ class _SeenEnough(Exception):
     """Ends a run."""
 
 
-def batches(inputs: Feeds) -> list[dict[str, Array]]:
-    """What each run is fed. Raises ValidationError when there is none."""
+def batches(inputs: Feeds, where: str = "pruning") -> list[dict[str, Array]]:
+    """What each run is fed. Raises ValidationError, which says where, when there is none."""
     given = cast("list[Feed]", [inputs] if isinstance(inputs, Mapping) else list(inputs))
     found: list[dict[str, Array]] = []
     for feed in given:
         if not isinstance(cast(object, feed), Mapping):
-            raise ArgumentTypeError(
-                "inputs are a dict of arrays by name, or several", where="pruning"
-            )
+            raise ArgumentTypeError("inputs are a dict of arrays by name, or several", where=where)
         found.append({name: np.asarray(value) for name, value in feed.items()})
     if not found:
-        raise ValidationError("there are no inputs to run on", where="pruning")
+        raise ValidationError("there are no inputs to run on", where=where)
     return found
 
 

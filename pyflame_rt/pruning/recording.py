@@ -50,6 +50,8 @@ def grams_of(
     def see(value: SSAValue, array: Array) -> None:
         for layer in readers[value]:
             x = columns_of(layer, array)
+            # A sample that is not finite says nothing of the others.
+            x = np.where(np.isfinite(x).all(axis=2, keepdims=True), x, 0.0)
             gram = x.swapaxes(1, 2) @ x
             grams[layer.name] = grams[layer.name] + gram if layer.name in grams else gram
 

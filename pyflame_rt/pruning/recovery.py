@@ -127,7 +127,10 @@ def _solve(
         y = x if original is module else _input_of(original, dense, feed)
         for group, sums in enumerate(groups):
             rows = slice(group * size, (group + 1) * size)
-            sums.add(x[group], y[group] @ target[rows].T)
+            with np.errstate(all="ignore"):
+                sums.add(x[group], y[group] @ target[rows].T)
+    if not all(sums.count for sums in groups):
+        return
     bias = _bias(layer)
     found, shift = np.empty_like(w), np.empty(len(w))
     for group, sums in enumerate(groups):
@@ -199,6 +202,7 @@ def _estimate(
     def see(value: SSAValue, array: Array) -> None:
         nonlocal count, total, squares
         flat = np.moveaxis(array.astype(np.float64), axis, 0).reshape(array.shape[axis], -1)
+        flat = flat[:, np.isfinite(flat).all(axis=0)]
         count += flat.shape[1]
         total = total + flat.sum(axis=1)
         squares = squares + np.square(flat).sum(axis=1)

@@ -10,7 +10,8 @@ Everything here runs `pfrt-quantize`; docs/quantization.md has the formulas.
 
 from __future__ import annotations
 
-from pyflame_rt.quantization.calibrator import Calibrator, load_ranges, save_ranges
+from pyflame_rt.passes.quantization.range_files import load_ranges, save_ranges
+from pyflame_rt.quantization.calibrator import Calibrator
 from pyflame_rt.quantization.config import (
     CalibrationMethod,
     QuantConfig,
@@ -30,7 +31,7 @@ from pyflame_rt.quantization.quantizer import (
     Quantizer,
 )
 from pyflame_rt.quantization.report import QuantizationReport
-from pyflame_rt.quantization.search import SearchResult, search
+from pyflame_rt.quantization.searching import SearchResult, search
 from pyflame_rt.quantization.statistics import CalibrationStats
 from pyflame_rt.quantization.weights_only import quantize_weights
 

@@ -17,7 +17,7 @@ from pyflame_rt.backends.base import find_function, only_block
 from pyflame_rt.compiler import CompiledModel, Program
 from pyflame_rt.errors import ValidationError
 from pyflame_rt.graph import Graph
-from pyflame_rt.passes.quantization.range_files import load_ranges, save_ranges
+from pyflame_rt.passes.quantization.range_files import save_ranges
 from pyflame_rt.quantization.config import CalibrationMethod, QuantConfig
 from pyflame_rt.quantization.params import GraphQuantInfo, QuantParams
 from pyflame_rt.quantization.preparing import name_of, prepared, taken

@@ -10,6 +10,7 @@ print(debug.compare(result.reference, result.quantized_graph, feeds))
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
@@ -70,25 +71,35 @@ class Comparison:
 
     def to_json(self) -> str:
         """Everything as JSON; what is not finite is null."""
-        rows = {"layers": [asdict(layer) for layer in self.layers], "outputs": self.outputs}
-        return json.dumps(_finite(rows), indent=1)
+        layers = [
+            {name: _finite(value) for name, value in asdict(layer).items()} for layer in self.layers
+        ]
+        outputs = {name: _finite(value) for name, value in self.outputs.items()}
+        return json.dumps({"layers": layers, "outputs": outputs}, indent=1)
 
     def __str__(self) -> str:
         return table(self.layers, self.outputs)
 
 
-def compare(reference: Graph, quantized: Graph, data: Feeds | None = None) -> Comparison:
+def compare(
+    reference: Graph,
+    quantized: Graph,
+    data: Feeds | None = None,
+    kinds: Collection[str] = (),
+) -> Comparison:
     """How far a quantized graph is from the float graph it comes from, by the names of values.
 
     `reference` is `QuantizationResult.reference`, or any graph with the same names; values whose
     names only one of the two has are left out. Both run on `data`, a feed or several, all of which
-    count; without data weights alone are compared. Raises ValidationError when the graphs have no
+    count; without data weights alone are compared. `kinds` (`conv`, …): only such layers. Raises ValidationError when the graphs have no
     name in common, and as runs do.
     """
     before, after = reference.program(), quantized.program()
     ours, theirs = _named(before), _named(after)
     shared = [name for name in ours if name in theirs]
-    if not shared:
+    if kinds:
+        shared = [n for n in shared if _kind(ours[n]) in kinds]
+    elif not shared:
         raise ValidationError("the graphs have no value of one name", where="debug.compare")
     outputs = [spec.name for spec in signature(before.module)[1]]
     values: dict[str, float] = {}
@@ -99,11 +110,8 @@ def compare(reference: Graph, quantized: Graph, data: Feeds | None = None) -> Co
         values = _noise(keys, Observer(before, first), Observer(after, second), data)
     layers: list[LayerQuality] = []
     for name in shared:
-        op = ours[name].owner
-        assert isinstance(op, PfrtOp)
         weights = _weights(ours[name], theirs[name])
-        kind = op.name.removeprefix("pfrt.")
-        layers.append(LayerQuality(name, kind, weights, values.get(name)))
+        layers.append(LayerQuality(name, _kind(ours[name]), weights, values.get(name)))
     found = {name: values[f"\0{name}"] for name in outputs if f"\0{name}" in values}
     return Comparison(layers, found)
 
@@ -126,9 +134,9 @@ def _noise(
 ) -> dict[str, float]:
     """dB by name, over all batches; other numbers than floats are left out."""
     signal, noise = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    for feed in batches(data):
+    for feed in batches(data, "debug.compare"):
         for name, x, y in zip(names, reference(feed), quantized(feed), strict=True):
-            if not isinstance(x, np.ndarray) or x.dtype.name not in _FLOATS or x.shape != y.shape:
+            if x.dtype.name not in _FLOATS or x.shape != y.shape:
                 signal.pop(name, None)
                 continue
             wide, other = x.astype(np.float64), y.astype(np.float64)
@@ -149,6 +157,12 @@ def _named(program: Program) -> dict[str, SSAValue]:
     return found
 
 
+def _kind(value: SSAValue) -> str:
+    op = value.owner
+    assert isinstance(op, PfrtOp)
+    return op.name.removeprefix("pfrt.")
+
+
 def _results(program: Program) -> list[SSAValue]:
     terminator = only_block(find_function(program.module, "main")).last_op
     assert terminator is not None
@@ -167,9 +181,10 @@ def _weights(reference: SSAValue, quantized: SSAValue) -> float | None:
         before = before.T
     if before.shape != after.shape:
         return None
-    wide, other = before.astype(np.float64), after.astype(np.float64)
-    noise = float(np.square(wide - other).sum())
-    return None if noise == 0 else sqnr(float(np.square(wide).sum()), noise)
+    wide = before.astype(np.float32, copy=False)
+    lost = wide - after.astype(np.float32, copy=False)
+    noise = float(np.vdot(lost, lost))
+    return None if noise == 0 else sqnr(float(np.vdot(wide, wide)), noise)
 
 
 def _least(layer: LayerQuality) -> float:
@@ -181,9 +196,5 @@ def _text(value: float | None) -> str:
     return "" if value is None else f"{value:.1f} dB"
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
+def _finite(value: object) -> object:
     return None if isinstance(value, float) and not np.isfinite(value) else value

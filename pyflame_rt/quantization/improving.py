@@ -56,10 +56,11 @@ def smooth_activations(graph: Graph, data: Feeds, alpha: float = 0.5) -> Graph:
     if values:
         observe = Observer(program, values)
         greatest: dict[SSAValue, Array] = {}
-        for feed in batches(data):
+        for feed in batches(data, "smooth_activations"):
             for value, array in zip(values, observe(feed), strict=True):
-                seen = np.abs(array).reshape(-1, array.shape[-1]).max(axis=0, initial=0)
-                greatest[value] = np.maximum(greatest.get(value, seen), seen)
+                seen: Array = np.abs(array).reshape(-1, array.shape[-1]).max(axis=0, initial=0)
+                known = greatest.get(value)
+                greatest[value] = seen if known is None else np.maximum(known, seen)
         smooth(program.module, greatest, alpha)
     return Graph.of_program(program)
 
@@ -93,7 +94,7 @@ def correct_biases(quantized: Graph, reference: Graph, data: Feeds) -> Graph:
     count = 0
     if pairs:
         observe = Observer(before, inputs)
-        for feed in batches(data):
+        for feed in batches(data, "correct_biases"):
             seen = dict(zip(inputs, observe(feed), strict=True))
             count += 1
             for op, layer in pairs:

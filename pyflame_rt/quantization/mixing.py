@@ -68,7 +68,7 @@ def mix(
     settings = QuantConfig.static_int8() if config is None else config
     if settings.mode not in (QuantMode.StaticInt8, QuantMode.DynamicInt8):
         raise ValidationError("the config's mode must be StaticInt8 or DynamicInt8", where="mix")
-    return _Mixing(Candidates(graph, settings, batches(data))).mixed(max_bytes, min_sqnr)
+    return _Mixing(Candidates(graph, settings, batches(data, "mix"))).mixed(max_bytes, min_sqnr)
 
 
 class _Mixing:

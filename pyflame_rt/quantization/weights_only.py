@@ -64,7 +64,7 @@ def quantize_weights(
     grams = None
     if method == "gptq" and data is not None:
         module = program.module
-        grams = grams_of(module, layers_of(module), batches(data))
+        grams = grams_of(module, layers_of(module), batches(data, "quantize_weights"))
     rounding = BlockRounding(np.dtype(_INTEGERS[bits, symmetric]), block_size, symmetric)
     outcome = Outcome()
     make_weights_only(program.module, rounding, exclude, outcome, grams)

@@ -8,13 +8,15 @@ import sys
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.builtin import StringAttr, SymbolRefAttr
 
 from pyflame_rt import Graph, InferenceSession, compiler, pipelines, tuning
+from pyflame_rt.backends.numpy_backend import NumpyBackend
 from pyflame_rt.backends.reference import ReferenceBackend
 from pyflame_rt.compiler import Program
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.plan import algorithms, times
+from pyflame_rt.dialects.plan.ops import CallOp
 
 pytest.importorskip("scipy", reason="sparse products need SciPy")
 
@@ -238,6 +240,20 @@ def test_a_session_leaves_sparse_convolutions_their_layout():
         dense.ctx, dense.module, pipelines.parse("pfrt-layout{target=auto compiled=true}")
     )
     assert convolved(dense).data_layout == "nhwc"
+
+
+def test_blocks_that_do_not_fill_a_matrix_have_no_form():
+    """Asked for, or named by a plan that somebody wrote."""
+    given = convolution(np.ones((30, 46, 1, 1), np.float32), 1)
+    convolved(given).attributes[algorithms.ALGORITHM] = StringAttr("conv_bsr")
+    assert algorithms.choose(convolved(given)).name == "conv_gemm_1x1"
+    passes = pipelines.parse("convert-pfrt-to-plan,plan-allocate")
+    pipelines.run(given.ctx, given.module, passes)
+    (call,) = (op for op in given.module.walk() if isinstance(op, CallOp) and "conv" in op.algorithm)
+    call.properties["callee"] = SymbolRefAttr("conv_bsr")
+    x = np.ones((1, 46, 9, 9), np.float32)
+    (found,) = NumpyBackend().compile(given.module, "main").run([x])
+    assert found.max() == 47
 
 
 @pytest.mark.parametrize("turned", [False, True])

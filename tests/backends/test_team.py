@@ -371,6 +371,7 @@ def test_blas_gets_no_more_threads_than_there_are_cores() -> None:
 
 def test_num_threads_is_that_of_blas_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """One where calls are cut, as each piece is a thread's; left alone unless it is given."""
+    monkeypatch.setenv("PYFLAME_RT_JIT", "0")
     held: list[int] = []
     kept: list[int] = []
     library = _Library().numbers()

@@ -13,6 +13,8 @@ from pyflame_rt import InferenceSession, compiler, partition
 from pyflame_rt.errors import PassFailed, PyFlameRTError, ValidationError
 from pyflame_rt.partition import __main__ as command
 from pyflame_rt.partition.cost_model import CostModel
+from pyflame_rt.partition.transports import measuring
+from pyflame_rt.partition.transports.measuring import Sending
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits" / "cnn.onnx"
@@ -126,6 +128,57 @@ def test_a_faster_device_gets_more(graph):
     flops = CostModel().rates.flops
     assert fast.compute_us < slow.compute_us * 1e12 / flops
     assert len(fast.nodes) > len(slow.nodes)
+
+
+def test_links_of_devices(graph):
+    """Who stands behind a slow link gets less, and each device pays for its own link."""
+    config = config_of(3)
+    config.devices[1].link = partition.Link(1e5, 1.0)
+    partitioner = free(config)
+    plan = partitioner.partition_pipeline(graph, 3)
+    behind = next(p for p in plan.partitions if p.device.device_id == 1)
+    assert not behind.nodes
+    assert any(p.nodes for p in plan.partitions if p is not behind)
+    config.devices[1].link = partition.Link(0.0, 0.0)
+    config.devices[0].link = partition.Link(5.0, 0.0)
+    config.devices[2].link = partition.Link(7.0, 0.0)
+    plan = partitioner.partition_pipeline(graph, 3)
+    for part in plan.partitions:
+        alpha = part.device.link.alpha_us
+        ends = sum(part.id in (*c.sources, *c.destinations) for c in plan.communications)
+        assert part.comm_us == pytest.approx(alpha * ends)
+    model = partitioner.cost_model
+    assert model.estimate_comm_cost(1000, *config.devices[:2]) == 5.0
+    assert partition.PartitionPlan.from_json(plan.to_json()).devices == plan.devices
+
+
+def test_what_sending_takes_is_measured_and_stays_with_the_plan(graph, monkeypatch):
+    """Once, when the transport is named; the plan's file has it as it was measured."""
+    calls: list[str] = []
+
+    def measured(transport: str) -> Sending:
+        calls.append(transport)
+        return Sending({1000: 90.0391, 2000: 90.0391 + 1000 * 3.91234e-5})
+
+    monkeypatch.setattr(measuring, "measure", measured)
+    partitioner = partition.GraphPartitioner(config_of(2))
+    partitioner.cost_model.use_transport("processes")
+    for _ in range(2):
+        plan = partitioner.partition_pipeline(graph, 2)
+        again = partition.PartitionPlan.from_json(plan.to_json())
+        assert again.link.alpha_us == pytest.approx(90.0391, rel=1e-6)
+        assert again.link.beta_us == pytest.approx(3.91234e-5, rel=1e-6)
+    assert calls == ["processes"]
+
+
+def test_a_batch_of_fewer_rows_than_devices(graph):
+    """Each device does what one would do: nothing is gained, and nothing fails."""
+    config = config_of(3)
+    config.micro_batch_size = 1
+    plan = partition.GraphPartitioner(config).partition_data_parallel(graph, 3)
+    assert [len(split.sizes) for split in plan.splits] == [3]
+    one, *others = (p.compute_us for p in plan.partitions)
+    assert others == [pytest.approx(one)] * 2
 
 
 def test_a_profile_replaces_the_guesses(graph):

@@ -22,7 +22,7 @@ from pyflame_rt.partition import (
     picture,
 )
 from pyflame_rt.partition.replay import pipeline_of
-from pyflame_rt.passes.partitioning.devices import devices_of
+from pyflame_rt.passes.partitioning.devices import Link, devices_of
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "mlp.onnx"
 
@@ -89,6 +89,14 @@ def changed(text: str, path: str, value: object) -> str:
         ("communications.0.kind", "fax", 'communications[0].kind: "fax" is none of send'),
         ("communications.0.sources", [9], "communications[0]: there is no partition 9"),
         ("link.alpha_us", None, "plan: link.alpha_us: is null, and should be a number"),
+        (
+            "partitions.0.device.link",
+            {"alpha_us": -1},
+            "device.link.alpha_us: is -1, and should be",
+        ),
+        ("partitions.0.nodes", ["\ud800"], r'nodes[0]: is "\ud800", which is no text'),
+        ("partitions.0.\ud800", 1, r'has no field "\ud800"'),
+        ("model", [[[]]], "plan: model: is a list, and should be a str"),
         ("splits", [{"node": "x", "axis": 0, "sizes": [1, 1]}], 'no partition has the node "x"'),
     ],
 )
@@ -97,6 +105,7 @@ def test_what_is_wrong_is_said_with_its_place(text: str, path: str, value: objec
         PartitionPlan.from_json(changed(text, path, value))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+    str(error.value).encode()
 
 
 @settings(max_examples=200, deadline=None)
@@ -142,6 +151,11 @@ def test_devices_are_spelled():
     assert (one.target, one.memory_bytes) == ("numpy:0", 100)
     assert (two.type, two.target) == (DeviceType.WSE, "wse3:1")
     assert [d.target for d in devices_of(["2"])] == ["numpy:0", "numpy:1"]
-    for wrong in (["cpu:x"], ["toaster:0"], ["cpu:0", "cpu:0"], ["0"]):
+    (linked,) = devices_of(["cpu:0:0:90:25000"])
+    assert linked.link == Link(90.0, 1 / 25000)
+    for wrong in (
+        ["cpu:x"], ["toaster:0"], ["cpu:0", "cpu:0"], ["0"], ["cpu:0:0:9"], ["cpu:0:0:9:0"],
+        ["cpu:0:0:nan:1"], ["cpu:" + "9" * 30],
+    ):  # fmt: skip
         with pytest.raises(ValidationError):
             devices_of(wrong)

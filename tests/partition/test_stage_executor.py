@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from stage_models import diamond, signature, stage, unary
 
+from pyflame_rt import Tensor, from_numpy
 from pyflame_rt.errors import (
     BackendError,
     MissingInputError,
@@ -47,6 +48,16 @@ def test_branches_and_values_that_skip_stages(transport: Transport):
             np.testing.assert_array_equal(found["z"], np.maximum(feed, 0))
             np.testing.assert_allclose(found["y"], expected(feed), rtol=1e-6)
             found["z"][...] = 7  # Results are the caller's own.
+
+
+def test_tensors_for_tensors(transport: Transport):
+    """Whoever gives a Tensor gets Tensors, as `Tensor` in the documentation's signature says."""
+    with executor(diamond(), "p", "z y", transport, micro_batches=2) as devices:
+        arrays = devices.execute({"p": drawn(4)})
+        tensors = devices.execute({"p": from_numpy(drawn(4))})
+    assert all(isinstance(found, Tensor) for found in tensors.values())
+    for name, found in tensors.items():
+        np.testing.assert_array_equal(found.numpy(), arrays[name])
 
 
 def test_nothing_is_held_when_requests_are_done(processes):

@@ -37,6 +37,7 @@ def long_chain():
 
 
 IDENTITY = np.eye(SIDE, dtype=np.float32)
+ROW = np.ones((1, 4), np.float32)
 
 
 def is_alive(pid: int) -> bool:
@@ -70,6 +71,25 @@ def test_a_killed_process_is_an_error_within_two_seconds_and_is_replaced():
         assert transport.held == 0
         pids = transport.processes
     assert not any(map(is_alive, pids))
+
+
+def test_a_stopped_process_is_an_error_and_is_replaced():
+    """It says nothing, and its socket stays open: nobody waits for it for ever."""
+    stages = [stage("only", 0, "p", "y", unary("relu"))]
+    with StageExecutor(stages, *signature(stages, "p", "y"), transport="processes") as devices:
+        devices.execute({"p": ROW})
+        transport = devices.transport
+        assert isinstance(transport, ProcessTransport)
+        victim = transport.processes[0]
+        os.kill(victim, signal.SIGSTOP)
+        future = devices.execute_async({"p": ROW})
+        with pytest.raises(
+            BackendError, match=rf'"only" on cpu:0: its process {victim} was stopped'
+        ):
+            future.result(10)
+        np.testing.assert_array_equal(devices.execute({"p": ROW})["y"], ROW)
+        assert transport.held == 0
+    assert not is_alive(victim)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -234,3 +235,115 @@ def test_batch_normalizations_are_estimated_anew():
     np.testing.assert_allclose(fixed.initializers["m"], x.mean((0, 2)), rtol=1e-5)
     np.testing.assert_allclose(fixed.initializers["v"], x.var((0, 2)), rtol=1e-5)
     assert fixed.initializers["s"].tolist() == [2, 2]
+
+
+def small(w: np.ndarray) -> Graph:
+    """relu(x w) v."""
+    graph = Graph("small")
+    graph.add_input("x", ["N", w.shape[0]], w.dtype)
+    graph.add_initializer("w", w)
+    graph.add_initializer("v", np.linspace(1, 2, w.shape[1] * 4).reshape(-1, 4).astype(w.dtype))
+    graph.add_node("first", "MatMul", ["x", "w"], ["h"])
+    graph.add_node("act", "Relu", ["h"], ["r"])
+    graph.add_node("second", "MatMul", ["r", "v"], ["y"])
+    graph.add_output("y", ["N", 4], w.dtype)
+    return graph
+
+
+SINGLE = [g for g in PruningGranularity if g is not PruningGranularity.STRUCTURED]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("criterion", PruningCriterion)
+@pytest.mark.parametrize("granularity", SINGLE)
+def test_weights_that_are_not_finite_stay(granularity, criterion, value):
+    """Nobody knows what they do: they have the highest score, and spoil no other one's."""
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((16, 8)).astype(np.float32)
+    w[3, 2] = w[5, 5] = value
+    x = {"x": rng.standard_normal((32, 16)).astype(np.float32)}
+    graph = small(w)
+    ones = {"w": np.ones_like(w), "v": np.ones((8, 4))}
+    evidence = pruning.record(graph, x, gradients=ones)
+    config = PruningConfig(granularity=granularity, criterion=criterion)
+    pruner = WeightPruner(config, evidence)
+    masks, pruned = pruner.compute_masks(graph), pruner.prune(graph, inputs=x)
+    if criterion is PruningCriterion.SPARSEGPT:
+        assert np.array_equal(pruned.initializers["w"], w, equal_nan=True)
+        return
+    assert masks["w"].mask[3, 2] and masks["w"].mask[5, 5]
+    if criterion is not PruningCriterion.LAMP:
+        assert masks["w"].sparsity() == 0.5
+
+
+@pytest.mark.parametrize("granularity", PruningGranularity)
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
+def test_other_floats(granularity, dtype):
+    """Narrow floats and wide ones are pruned, reconstructed, and stay what they are."""
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((16, 8)).astype(dtype)
+    config = PruningConfig(granularity=granularity)
+    pruner = WeightPruner(config)
+    pruned = pruner.prune(small(w), inputs={"x": rng.standard_normal((32, 16)).astype(w.dtype)})
+    assert pruned.initializers["w"].dtype == w.dtype
+    assert pruner.get_stats().actual_sparsity() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("criterion", PruningCriterion)
+@pytest.mark.parametrize("granularity", PruningGranularity)
+def test_layers_without_elements_stay(granularity, criterion):
+    """16 x 0 and 0 x 4: nothing to score, to compare or to record."""
+    graph, x = small(np.zeros((16, 0), np.float32)), {"x": np.ones((2, 16), np.float32)}
+    channels = granularity is PruningGranularity.STRUCTURED
+    if channels and criterion is not PruningCriterion.MAGNITUDE:
+        return
+    pruner = WeightPruner(PruningConfig(granularity=granularity, criterion=criterion))
+    pruned = pruner.prune(graph, inputs=x)
+    assert pruned.initializers["w"].shape == (16, 0)
+    assert pruner.get_stats().lines() is not None
+
+
+def test_a_record_that_is_none_is_one_line(graph):
+    """Whoever writes the file may write anything: no matrix of any inputs is this one."""
+    config = PruningConfig(criterion=PruningCriterion.SPARSEGPT, exclude_layers=["*0.weight"])
+    for gram in (-np.ones((1, 24, 24)), np.full((1, 24, 24), np.nan)):
+        pruner = WeightPruner(config, pruning.Evidence({}, {"classifier.weight": gram}))
+        with pytest.raises(PassFailed, match=r'"classifier.weight" is no sum of x x\^T'):
+            pruner.prune(graph)
+
+
+@pytest.mark.parametrize("granularity", [PruningGranularity.NM, PruningGranularity.STRUCTURED])
+def test_excluding_what_there_is_not_is_an_error(granularity, graph):
+    """A layer that somebody wanted to keep would be pruned."""
+    config = PruningConfig(granularity=granularity, exclude_layers=["clasifier"])
+    with pytest.raises(PassFailed, match='nothing is called "clasifier", which is excluded'):
+        WeightPruner(config).prune(graph)
+
+
+@pytest.mark.parametrize("of", ["flops", "parameters"])
+def test_channels_go_until_a_budget_of_the_whole_model_holds(of, graph):
+    """As the pass does: counted, not asked for of each layer."""
+    pruner = WeightPruner(PruningConfig.structured_pruning(0.3, of))
+    pruner.prune(graph)
+    stats = pruner.get_stats()
+    left = getattr(stats.after, of) / getattr(stats.before, of)
+    assert 0.6 <= left <= 0.7
+    with pytest.raises(ValidationError, match="of is channels, flops or parameters"):
+        WeightPruner(PruningConfig.structured_pruning(0.3, "time")).prune(graph)
+
+
+def test_channels_are_judged_by_more_than_their_size():
+    """A channel of large weights for inputs that are next to nothing goes by what it does."""
+    w = np.ones((4, 4), np.float32)
+    w[:, 1] = [8, 0, 0, 0]
+    graph = small(w)
+    x = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    x[:, 0] *= 1e-3
+    evidence = pruning.record(graph, {"x": x})
+
+    config = PruningConfig.structured_pruning(0.25)
+    assert WeightPruner(config).compute_masks(graph)["w"].mask[:, 1].all()
+    for criterion in (PruningCriterion.TAYLOR, PruningCriterion.WANDA):
+        config.criterion = criterion
+        mask = WeightPruner(config, evidence).compute_masks(graph)["w"].mask
+        assert np.flatnonzero(~mask.any(axis=0)).tolist() == [1]

@@ -66,8 +66,12 @@ def _maker(form: str) -> Callable[[bool, Array], _Held] | None:
 
 def _by_scipy(sparse: Any, form: str, turned: bool, w: Array) -> _Held:
     # Fortran's order would be read column by column.
-    rows = sparse.csr_array(np.ascontiguousarray(packed_nm.matrix_of(w, turned)))
-    return _Held(rows.tobsr(blocksize=_BLOCK) if form == "bsr" else rows)
+    matrix = np.ascontiguousarray(packed_nm.matrix_of(w, turned))
+    rows = sparse.csr_array(matrix)
+    if form == "csr":
+        return _Held(rows)
+    has_blocks = not any(size % block for size, block in zip(matrix.shape, _BLOCK, strict=True))
+    return _Held(rows.tobsr(blocksize=_BLOCK) if has_blocks else None)
 
 
 def _pattern(turned: bool, w: Array) -> _Held:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from io import StringIO
-from itertools import pairwise
 from typing import Any, Final, cast
 
 import numpy as np
@@ -24,6 +23,7 @@ from xdsl.ir import Attribute, Operation
 from pyflame_rt.backends.wse.csl.names import Names
 from pyflame_rt.backends.wse.csl.printer import CslPrinter, TileNames, captures, unsupported
 from pyflame_rt.backends.wse.csl.scalars import literal
+from pyflame_rt.backends.wse.csl.sharing import overlap, shared
 from pyflame_rt.dialects.wse.attributes import ColorType
 from pyflame_rt.dialects.wse.base import WseOp, name_of, number
 from pyflame_rt.dialects.wse.dsds import (
@@ -106,8 +106,14 @@ class _TileFile:
             for name, op in self.symbols.items()
             if isinstance(op, BufferOp) and op.export is not None
         }
+        pads = self.pads()
+        self.shared = shared(self.of(BufferOp), self.ops)
+        self.array = used.take("memory") if self.shared is not None else ""
+        if self.shared is not None:
+            names |= dict.fromkeys(self.shared.first, self.array)
+            pads = {**self.shared.first}
         self.tile = TileNames(
-            self.name, machine, self.symbols, names, tasks, libraries, self.maps, self.pads(), used
+            self.name, machine, self.symbols, names, tasks, libraries, self.maps, pads, used
         )
         self.printer = CslPrinter(output, tile=self.tile)
         self.printer.variables |= {op.result: name for op, name in imported.items()}
@@ -146,6 +152,8 @@ class _TileFile:
         for library, name in self.needed.items():
             self.line(f'const {name} = @import_module("{library}");')
         self.group(self.of(InputQueueOp, OutputQueueOp, TaskOp), self.identity)
+        if self.shared is not None:
+            self.memory_array(self.shared.elements)
         self.group(self.of(BufferOp, VarOp), self.state)
         self.sharing()
         self.group(
@@ -222,6 +230,10 @@ class _TileFile:
             return
         pad = self.tile.pads.get(name, 0)
         element = self.scalar(op, op.buffer_type.element_type)
+        if self.shared is not None:
+            self.line(f"// {name}: {op.count} from {own}[{pad}]")
+            self.pointer(name, element, f"@ptrcast([*]{element}, &{own}[{pad}])")
+            return
         kind = f"[{op.count + pad}]{element}"
         align = "" if op.align is None else f" align({number(op.align)})"
         notes: list[str] = []
@@ -234,20 +246,25 @@ class _TileFile:
         note = f" // {', '.join(notes)}" if notes else ""
         value = initial(op.value, kind, pad)
         self.line(f"var {own}: {kind}{align} = {value};{note}")
+        self.pointer(name, element, f"@ptrcast([*]{element}, &{own}[{pad}])" if pad else f"&{own}")
+
+    def pointer(self, name: str, element: str, place: str) -> None:
+        """Print the pointer by which the host sees a buffer, if it does."""
         if name in self.pointers:
-            place = f"@ptrcast([*]{element}, &{own}[{pad}])" if pad else f"&{own}"
             self.line(f"var {self.pointers[name]}: [*]{element} = {place};")
 
+    def memory_array(self, elements: int) -> None:
+        """Print the array that buffers share."""
+        op: BufferOp = self.of(BufferOp)[0]
+        kind = f"[{elements}]{self.scalar(op, op.buffer_type.element_type)}"
+        self.line("")
+        self.line("// Buffers share memory: those that are not needed at once.")
+        self.line(f"var {self.array}: {kind} align(16) = @zeros({kind});")
+
     def sharing(self) -> None:
-        """Say so when buffers share memory in the simulator: here each has its own."""
+        """Say so when buffers share memory in the simulator, but each has its own here."""
         buffers: list[BufferOp] = self.of(BufferOp)
-        places = [
-            (number(op.address), number(op.address) + op.bytes)
-            for op in buffers
-            if op.address is not None
-        ]
-        places.sort()
-        if any(after < end for (_, end), (after, _) in pairwise(places)):
+        if self.shared is None and overlap(buffers):
             total = sum(op.bytes for op in buffers)
             self.line(f"// Buffers share memory when simulated; here they take {total} bytes.")
 

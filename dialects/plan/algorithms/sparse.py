@@ -53,14 +53,11 @@ many threads as there are."""
 def weight_of(op: PfrtOp) -> Weight | None:
     """The large constant that an op multiplies rows or positions with, if that is all it does but
     for bias, residual and activation."""
-    if not isinstance(op, GemmOp | MatmulOp | ConvOp):
-        return None
     weight = _constant(op)
     if weight is None:
         return None
-    if isinstance(op, ConvOp):
-        return weight if weight.array.size * min(_LEAST_POSITIONS, _rows(op)) >= _LEAST else None
-    return weight if weight.array.size >= _LEAST else None
+    times = min(_LEAST_POSITIONS, _rows(op)) if isinstance(op, ConvOp) else 1
+    return weight if weight.array.size * times >= _LEAST else None
 
 
 def saved(op: PfrtOp) -> float:
@@ -70,8 +67,10 @@ def saved(op: PfrtOp) -> float:
     return max(0.0, float(op.flops() or 0) - _of_each(op, _EACH, _EACH_POSITION))
 
 
-def _constant(op: GemmOp | MatmulOp | ConvOp) -> Weight | None:
+def _constant(op: PfrtOp) -> Weight | None:
     """The constant of whatever size."""
+    if not isinstance(op, GemmOp | MatmulOp | ConvOp):
+        return None
     if not isinstance(op.operands[1].owner, ConstantOp):
         return None
     value, left = op.operands[1].owner.value, static_shape_of(op.operands[0])
@@ -91,24 +90,32 @@ def _constant(op: GemmOp | MatmulOp | ConvOp) -> Weight | None:
 
 def _by_rows(op: PfrtOp) -> bool:
     weight = weight_of(op)
-    return weight is not None and weight.sparsity >= CANDIDATE
+    if weight is None or weight.sparsity < CANDIDATE:
+        return _asked(op, "csr") is not None
+    return True
 
 
 def _by_blocks(op: PfrtOp) -> bool:
     weight = weight_of(op)
-    return weight is not None and weight.sparsity >= CANDIDATE <= weight.block_sparsity
+    if weight is None or not weight.sparsity >= CANDIDATE <= weight.block_sparsity:
+        weight = _asked(op, "bsr")
+        return weight is not None and weight.has_blocks
+    return True
 
 
 def _packed(op: PfrtOp) -> bool:
     """Only where it is asked for: NumPy has nothing that multiplies such a pattern quickly."""
-    asked = op.attributes.get(ALGORITHM)
-    if not isinstance(asked, StringAttr) or not asked.data.endswith("_nm"):
-        return False
-    weight = _constant(op) if isinstance(op, GemmOp | MatmulOp | ConvOp) else None
-    if weight is None:
+    if (weight := _asked(op, "nm")) is None:
         return False
     turned = isinstance(op, GemmOp) and bool(op.trans_b.value.data)
     return packed_nm.pattern_of(packed_nm.matrix_of(weight.array, turned)) is not None
+
+
+def _asked(op: PfrtOp, form: str) -> Weight | None:
+    """The weights of an op that asks for a form, which it has then however few or dense they are."""
+    asked = op.attributes.get(ALGORITHM)
+    wanted = f"{op.name.removeprefix('pfrt.')}_{form}"
+    return _constant(op) if isinstance(asked, StringAttr) and asked.data == wanted else None
 
 
 def _never(op: PfrtOp) -> float:
@@ -128,7 +135,7 @@ def _cost_by_blocks(op: PfrtOp) -> float:
 
 
 def _of_each(op: PfrtOp, each: float, each_row: float, *, blocks: bool = False) -> float:
-    weight = cast(Weight, weight_of(op))
+    weight = cast(Weight, _constant(op))
     held = (1 - (weight.block_sparsity if blocks else weight.sparsity)) * weight.array.size
     return held * (each + each_row * _rows(op)) * weight.array.itemsize / 4
 

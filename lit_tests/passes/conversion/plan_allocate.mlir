@@ -204,3 +204,19 @@ func.func @outside(%x: memref<16xf32>) {
 // CHECK: %a = plan.view %arena[0]
 // CHECK: %b = plan.view %arena[64]
 // CHECK: %c = plan.view %arena[128]
+
+// -----
+
+// A buffer that nothing touches goes with its parts and reshapes.
+func.func @untouched(%x: memref<16xf32>) {
+  %a = plan.alloc : memref<16xf32>
+  %b = plan.reshape %a : memref<16xf32> -> memref<4x4xf32>
+  %c = plan.part %b[1, 0] : memref<4x4xf32> -> memref<2x4xf32>
+  %d = plan.alloc : memref<16xf32>
+  plan.call @relu(%x) into(%d) : (memref<16xf32>) into(memref<16xf32>)
+  func.return
+}
+// CHECK-LABEL: @untouched
+// CHECK-NEXT: plan.arena : memref<64xi8>
+// CHECK-NEXT: %d = plan.view %arena[0]
+// CHECK-NEXT: plan.call @relu

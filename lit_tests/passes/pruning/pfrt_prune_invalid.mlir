@@ -7,6 +7,9 @@
 // RUN: not pfrt-opt %s -p 'pfrt-prune{criterion=wanda}' 2>&1 | filecheck %s --check-prefix=INPUTS
 // RUN: not pfrt-opt %s -p 'pfrt-prune{data="%s"}' 2>&1 | filecheck %s --check-prefix=DATA
 // RUN: not pfrt-opt %s -p 'pfrt-prune{granularity=structured criterion=lamp}' 2>&1 | filecheck %s --check-prefix=CHANNELS
+// RUN: not pfrt-opt %s -p 'pfrt-prune{exclude="head*"}' 2>&1 | filecheck %s --check-prefix=EXCLUDED
+// RUN: not pfrt-opt %s -p 'pfrt-prune{granularity=structured exclude="head*"}' 2>&1 | filecheck %s --check-prefix=EXCLUDED
+// RUN: not pfrt-opt %s -p 'pfrt-prune{granularity=structured norm=3}' 2>&1 | filecheck %s --check-prefix=NORM
 
 // Options that make no sense, names of no layer, and criteria without what they ask for: one line.
 func.func @main(%x: tensor<1x4xf32> {pfrt.name = "x"}) -> (tensor<1x2xf32> {pfrt.name = "y"}) {
@@ -23,3 +26,5 @@ func.func @main(%x: tensor<1x4xf32> {pfrt.name = "x"}) -> (tensor<1x2xf32> {pfrt
 // INPUTS: pfrt.matmul "y": criterion wanda has no record of what "fc.weight" is fed
 // DATA: cannot read arrays
 // CHANNELS: criterion lamp says nothing of whole channels
+// EXCLUDED: pfrt-prune: nothing is called "head*", which is excluded; there are "fc.weight"
+// NORM: of is channels, flops or parameters, multiple at least 1, norm 1 or 2, not channels, 1, 3

@@ -19,8 +19,8 @@ class StageProgram:
 
     `level` is the optimisation that follows when shapes are fixed, `lowering` that of what lowers:
     0 for a module whose data lies already as kernels want it.
-
-    `device` is what errors call the place where it runs; `threads` may be used by a run, which has
+    `operators` are the custom operators that it uses, `plugins` what `load_plugin` takes for those
+    that a worker does not know yet. `device` is what errors call the place where it runs; `threads` may be used by a run, which has
     so many `results`.
     """
 
@@ -33,6 +33,13 @@ class StageProgram:
     level: int = 2
     lowering: int = 2
     threads: int = 1
+    operators: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that a worker of another machine has not."""
+        return (self.path, *(name for name in self.plugins if name.endswith(".py")))
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class _Actor:
         """Forget a stage."""
         self._stages.pop(key, None)
 
-    def run(self, key: str, program: StageProgram, file: list[Any], *inputs: Any) -> Any:
+    def run(self, key: str, program: StageProgram, files: list[Any], *inputs: Any) -> Any:
         """The outcome's parts, then the outputs, each of which Ray holds by itself."""
         began = time.perf_counter_ns()
         idle = began - self._waiting
@@ -72,7 +72,7 @@ class _Actor:
         try:
             stage = self._stages.get(key)
             if stage is None:
-                stage = self._stages[key] = _loaded(program, file[0])
+                stage = self._stages[key] = _loaded(program, files)
                 began = time.perf_counter_ns()
             results = stage.run([_aligned(value) for value in inputs])
         except PyFlameRTError as error:
@@ -122,15 +122,17 @@ class RayTransport(Transport):
         return self._ray.get([actor.pid.remote() for actor in self._actors])
 
     def load(self, worker: int, key: str, program: StageProgram) -> None:
-        """As `Transport.load`; the file's bytes go where the actor is."""
-        if program.path not in self._files:
-            self._files[program.path] = self._ray.put(Path(program.path).read_bytes())
-        self._programs[worker, key] = program, [self._files[program.path]]
+        """As `Transport.load`; the files' bytes go where the actor is."""
+        for name in program.files:
+            if name not in self._files:
+                self._files[name] = self._ray.put(Path(name).read_bytes())
+        self._programs[worker, key] = program, [self._files[name] for name in program.files]
 
     def unload(self, worker: int, key: str) -> None:
         """As `Transport.unload`."""
         program, _ = self._programs.pop((worker, key))
-        self._files.pop(program.path, None)
+        for name in program.files:
+            self._files.pop(name, None)
         if not self._is_closed:
             self._actors[worker].forget.remote(key)
 
@@ -143,9 +145,9 @@ class RayTransport(Transport):
             self._count += 1
             number = self._count
             self._tasks[number] = done
-        program, file = self._programs[worker, key]
+        program, files = self._programs[worker, key]
         call = self._actors[worker].run.options(num_returns=1 + program.results)
-        references = call.remote(key, program, file, *[held.reference for held in inputs])
+        references = call.remote(key, program, files, *[held.reference for held in inputs])
         status, *outputs = references if program.results else [references]
         future = status.future()
         # Ray's own thread only says that there is something.
@@ -220,12 +222,24 @@ def _ray() -> Any:
     return cast(Any, ray)
 
 
-def _loaded(program: StageProgram, reference: Any) -> LoadedStage:
-    """A stage from its file's bytes, which may be those of another machine."""
+def _loaded(program: StageProgram, references: list[Any]) -> LoadedStage:
+    """A stage from its files' bytes, which may be those of another machine."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / Path(program.path).name
-        path.write_bytes(_ray().get(reference))
-        stage = LoadedStage(replace(program, path=str(path)))
+        here: dict[str, str] = {}
+        for index, (name, content) in enumerate(
+            zip(program.files, _ray().get(references), strict=True)
+        ):
+            path = Path(folder) / f"{index}" / Path(name).name
+            path.parent.mkdir()
+            path.write_bytes(content)
+            here[name] = str(path)
+        stage = LoadedStage(
+            replace(
+                program,
+                path=here[program.path],
+                plugins=tuple(here.get(name, name) for name in program.plugins),
+            )
+        )
         stage.prepare()
         return stage
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import pyflame_rt as rt
+from pyflame_rt import compiler, pipelines
 from pyflame_rt.backends.registry import get_backend
+from pyflame_rt.backends.wse.backend import WseBackend
 
 DIGITS = Path(__file__).resolve().parents[3] / "examples" / "digits"
 
@@ -52,6 +54,21 @@ def test_provider_with_options(images: Any):
     assert session.wse_report().machine == "wse3-si"
     assert "WSEExecutionProvider" not in rt.get_available_providers()
     assert "WSEExecutionProvider" in rt.get_all_providers()
+
+
+def test_lowered_text_knows_its_grid(images: Any):
+    """A program that was placed before says what for, whatever the options of the one who runs it."""
+    program = compiler.load(DIGITS / "mlp.onnx")
+    text = (
+        'pfrt-specialize-shapes{dims="N=3"},pfrt-optimize,'
+        "convert-pfrt-to-wse{width=3 height=2 dtype=f16 schedule=pipeline}"
+    )
+    pipelines.run(program.ctx, program.module, pipelines.parse(text))
+    model = compiler.compile_module(program.module, program.ctx, "wse2", "")
+    model.run([images])
+    assert isinstance(model.backend, WseBackend)
+    report = model.backend.report()
+    assert (report.grid, report.dtype, report.schedule) == ((3, 2), "f16", "pipeline")
 
 
 def test_constants_of_the_machine(images: Any):

@@ -62,6 +62,7 @@ def network(images: int) -> tuple[rt.Graph, Any]:
     return graph, rng.standard_normal((images, 2, 8, 8)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_images_of_a_batch():
     """Convolutions take image after image in one run, as long each as alone; steps are those of one."""
     one, three = (ran(*network(count), "x", grid="3x2") for count in (1, 3))
@@ -88,9 +89,9 @@ def test_images_in_several_runs():
 
 def test_pipeline_of_dense_layers():
     """Strips of columns work at once: images follow each other faster than one passes."""
-    report = digits("mlp.onnx", 8, grid="8x8", schedule="pipeline")
+    report = digits("mlp.onnx", 4, grid="8x8", schedule="pipeline")
     (part,) = report.parts
-    assert part.images == 8
+    assert part.images == 4
     alone = digits("mlp.onnx", 1, grid="8x8").cycles
     assert part.interval is not None
     assert part.interval < 0.7 * alone
@@ -112,6 +113,7 @@ def test_pipeline_of_convolutions():
     assert pipeline < 0.9 * layer
 
 
+@pytest.mark.slow
 def test_weights_from_the_edge():
     """Weights that no PE has room for are streamed, which the table says; predicted within 15 %."""
     graph, x = dense(150, 160, 20)
@@ -121,6 +123,7 @@ def test_weights_from_the_edge():
     assert report.predicted == pytest.approx(report.cycles, rel=0.15)
 
 
+@pytest.mark.slow
 def test_weights_from_the_edge_for_several_rows():
     """Also where rows of a batch share them."""
     graph, x = dense(150, 160, 20, rows=3)

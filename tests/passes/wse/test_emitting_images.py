@@ -14,6 +14,11 @@ from pyflame_rt.passes.wse.emitting.interface import Contraction, Network, Trans
 from pyflame_rt.passes.wse.emitting.memory import DATA_BYTES
 
 
+def slow(*values: Any) -> Any:
+    """A case that `make test` leaves out."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def _value(
     name: str, size: int, rows: int, axis: Any, grid: tuple[int, int], slots: int
 ) -> Value:  # fmt: skip
@@ -78,6 +83,7 @@ def test_images_one_after_the_other():
     assert 2.7 < three.cycles / one.cycles < 3.6
 
 
+@pytest.mark.slow
 def test_images_with_turns_of_senders():
     """Switches are where they were when the next image begins."""
     ran((3, 4), (10, 14, 9), rows=6, slots=3, images=3)
@@ -87,10 +93,10 @@ def test_images_with_turns_of_senders():
     ("grid", "sizes", "strips", "options"),
     [
         ((6, 4), (16, 12, 10, 6), (2, 3, 1), {"images": 4}),
-        ((6, 4), (16, 12, 10, 6), (3, 2, 1), {"rows": 6, "slots": 3, "images": 2}),
-        ((6, 4), (16, 12, 10, 6), (1, 2, 3), {"rows": 5, "slots": 3, "axis": "rows"}),
+        slow((6, 4), (16, 12, 10, 6), (3, 2, 1), {"rows": 6, "slots": 3, "images": 2}),
+        slow((6, 4), (16, 12, 10, 6), (1, 2, 3), {"rows": 5, "slots": 3, "axis": "rows"}),
         ((7, 3), (17, 13, 11, 7, 9), (2, 2, 1, 2), {"rows": 3, "slots": 3, "images": 2}),
-        (
+        slow(
             (7, 3), (17, 13, 11, 7, 9), (1, 3, 2, 1),
             {"rows": 4, "slots": 3, "images": 2, "machine": "wse3", "dtype": "f16"},
         ),
@@ -104,6 +110,7 @@ def test_strips(
     ran(grid, sizes, strips=strips, **options)
 
 
+@pytest.mark.slow
 def test_strips_overlap():
     """Four images take less than four times one."""
     one, four = (ran((4, 4), (64, 64, 64), strips=(2, 2), images=count).cycles for count in (1, 4))
@@ -121,8 +128,8 @@ def test_strips_that_do_not_fit():
     ("grid", "sizes", "streamed", "options"),
     [
         ((3, 4), (24, 28, 20), ("layer1", "layer2"), {}),
-        ((4, 3), (24, 20, 13, 7), ("layer1", "layer3"), {"rows": 5}),
-        ((4, 3), (20, 24, 13, 7), ("layer2",), {"rows": 9, "slots": 3}),
+        slow((4, 3), (24, 20, 13, 7), ("layer1", "layer3"), {"rows": 5}),
+        slow((4, 3), (20, 24, 13, 7), ("layer2",), {"rows": 9, "slots": 3}),
         ((1, 2), (30, 21), ("layer1",), {"axis": "rows"}),
         ((4, 3), (24, 28, 13), ("layer1",), {"rows": 4, "machine": "wse3", "dtype": "f16"}),
     ],
@@ -136,6 +143,7 @@ def test_streamed_weights(
     assert len(found.emitted.streams) == len(streamed)
 
 
+@pytest.mark.slow
 def test_streamed_weights_that_no_element_has_room_for():
     """Many times the memory of all PEs passes through them; predicted within 15 %."""
     network, tensors, wanted = layers((2, 2), (300, 400), streamed=("layer1",))

@@ -63,7 +63,7 @@ def search(
     if not max_drop >= 0:
         raise ValidationError(f"max_drop must be at least 0, got {max_drop}", where="search")
     candidates = Candidates(
-        graph, QuantConfig.static_int8() if config is None else config, batches(data)
+        graph, QuantConfig.static_int8() if config is None else config, batches(data, "search")
     )
     sensitivities = sensitivities_of(candidates)
     order = list(sensitivities)
