@@ -1,6 +1,6 @@
 """What pruning costs the digits' network in accuracy: sparsity x criterion, with and without recovery.
 
-    python benchmarks/pruning_accuracy.py [--images 512] [--json]
+    python benchmarks/pruning_accuracy.py [--images 512] [--accepted] [--criteria LAMP …] [--json]
 
 Weights are chosen and reconstructed on training images, whose labels nobody looks at; right answers
 are counted on the 450 test images that the network has not seen. Needs scikit-learn, for the images.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,11 +63,14 @@ def right(graph: Graph) -> np.ndarray:
     return np.argmax(logits, axis=1) == test["labels"]
 
 
-def measured(graph: Graph, images: np.ndarray) -> Iterator[dict[str, object]]:
+def measured(
+    graph: Graph, images: np.ndarray, cases: Sequence[tuple[str, float]], criteria: Sequence[str]
+) -> Iterator[dict[str, object]]:
     """Each case and criterion."""
     evidence = record(graph, {"images": images})
-    for form, sparsity in CASES:
-        for criterion in FOR_CHANNELS if form == "channels" else CRITERIA:
+    for form, sparsity in cases:
+        known = FOR_CHANNELS if form == "channels" else CRITERIA
+        for criterion in (name for name in known if name in criteria):
             config = PruningConfig(
                 target_sparsity=sparsity,
                 granularity=GRANULARITIES[form],
@@ -101,6 +104,8 @@ def main() -> int:
     """Measure and print; 1 when an accepted pattern loses too much."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--accepted", action="store_true", help="only what the second table has")
+    parser.add_argument("--criteria", nargs="+", choices=CRITERIA, default=CRITERIA)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     graph = InferenceSession(FOLDER / "cnn.onnx").graph()
@@ -110,7 +115,8 @@ def main() -> int:
         print(f"dense: {dense.sum()} of {dense.size} right, {dense.mean():.1%}\n")
         print("| pattern | goes | criterion | pruned | statistics anew | reconstructed |")
         print("|---|---|---|---|---|---|")
-    for row in measured(graph, training_images(options.images)):
+    cases = ACCEPTED if options.accepted else CASES
+    for row in measured(graph, training_images(options.images), cases, options.criteria):
         rows.append(row)
         if not options.json:
             shares = (f"{row[n].mean():.1%}" for n in ("pruned", "statistics", "reconstructed"))

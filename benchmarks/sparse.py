@@ -154,7 +154,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--rows", type=int, nargs="*", default=[1, 8, 64])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if not options.json:

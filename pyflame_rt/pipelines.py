@@ -18,10 +18,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
+from xdsl.traits import ConstantLike
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from pyflame_rt import collecting, pass_options, pipeline_syntax
-from pyflame_rt.dialects.pfrt.base import is_constant
 from pyflame_rt.errors import PassFailed, PipelineError, PyFlameRTError, ValidationError
 from pyflame_rt.universe import multiverse
 
@@ -142,7 +142,7 @@ class _Left:
 def _trace(op: Operation) -> _Trace:
     kinds = [value.type for value in (*op.operands, *op.results)]
     kinds += [kind for region in op.regions for block in region.blocks for kind in block.arg_types]
-    if not is_constant(type(op)):
+    if not op.has_trait(ConstantLike):
         # A constant stays what it is, and its value may be large.
         kinds += (*op.properties.values(), *op.attributes.values())
     return ref(op), [id(value) for value in op.operands], tuple(kinds)

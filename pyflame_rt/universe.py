@@ -29,6 +29,7 @@ _DIALECTS = {
     "wse": "pyflame_rt.dialects.wse:get_wse",
 }
 _PASSES = {
+    "convert-plan-integers-to-native": "pyflame_rt.passes.conversion.convert_plan_integers_to_native:ConvertPlanIntegersToNativePass",
     "convert-plan-to-native": "pyflame_rt.passes.conversion.convert_plan_to_native:ConvertPlanToNativePass",
     "convert-pfrt-to-plan": "pyflame_rt.passes.conversion.convert_pfrt_to_plan:ConvertPfrtToPlanPass",
     "convert-pfrt-to-wse": "pyflame_rt.passes.wse.convert_pfrt_to_wse:ConvertPfrtToWsePass",

@@ -31,6 +31,7 @@ LEAVES = (
     "kernels",
     "limits",
     "mapped_files",
+    "packed_nm",
     "registrations",
     "safetensors",
     "tensor",

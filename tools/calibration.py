@@ -100,7 +100,9 @@ def _feeds(path: Path, inputs: Sequence[TensorSpec]) -> Iterator[dict[str, Any]]
                 yield from _feeds(child, inputs)
     elif path.suffix == ".npy":
         if len(inputs) != 1:
-            raise InputError(f"holds one array, and the model has {len(inputs)} inputs", where=path)
+            raise InputError(
+                f"holds one array, and the model has {len(inputs)} inputs", where=str(path)
+            )
         yield {inputs[0].name: array_files.read_value(path)}
     else:
         names = {spec.name for spec in inputs}
@@ -111,7 +113,7 @@ def _feeds(path: Path, inputs: Sequence[TensorSpec]) -> Iterator[dict[str, Any]]
             held = ", ".join(arrays) or "nothing"
             raise InputError(
                 f"holds no input of the model, but {held}",
-                where=path,
+                where=str(path),
                 hint=f"inputs are {', '.join(names)}",
             )
         yield feed

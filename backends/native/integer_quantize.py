@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xdsl.dialects import llvm
@@ -98,20 +99,65 @@ class QuantizeKernel:
             value = b.divide(b.load_vector(x, v.lanes, mask), scale)
             v.put(v.narrow(v.rounded(value, limits)), y, mask, 1)
 
-        def turn(places: tuple[SSAValue, ...]) -> Values:
-            x, y = places
-            put(x, y, None)
-            return [b.at(x, 4 * v.lanes), b.at(y, v.lanes)]
+        _over_both(b, v, given, put)
 
-        bits, start = v.lanes.bit_length() - 1, [given["x"], given["y"]]
-        x, y = b.loop(b.shifted(given["count"], bits), start, turn)
-        rest = b.masked(given["count"], v.lanes - 1)
 
-        def last() -> Values:
-            put(x, y, b.lanes_below(rest, v.lanes))
-            return ()
+@dataclass(frozen=True)
+class DequantizeKernel:
+    """Code of x = (y - the zero point) * scale, of the record of `QuantizeKernel`."""
 
-        b.when(b.compare("sgt", rest, 0), last, ())
+    cpu: str
+    lanes: int
+    signed: bool
+
+    entry = "integer_dequantize"
+
+    def emit(self) -> ModuleOp:
+        """The module, in the `llvm` dialect."""
+        b = Builder(self.entry, [POINTER], public=True)
+        given = fields(b, b.arguments[0], FIELDS)
+        v = Integers(b, _WIDE * self.lanes, "single")
+        zero = v.spread_number(v.byte(given["zero"], signed=self.signed))
+        scale = v.spread_number(b.load(given["scale"], f32, 4))
+
+        def put(x: SSAValue, y: SSAValue, mask: SSAValue | None) -> None:
+            whole = v.minus(v.load_bytes(y, mask, signed=self.signed), zero)
+            v.put(b.multiply(v.to_floats(whole), scale), x, mask, 4)
+
+        _over_both(b, v, given, put)
+        return ModuleOp([b.finish()])
+
+
+def _over_both(
+    b: Builder,
+    v: Integers,
+    given: dict[str, SSAValue],
+    put: Callable[[SSAValue, SSAValue, SSAValue | None], None],
+) -> None:
+    """`put` of the places of f32 and bytes, by vectors, and with a mask for the rest."""
+
+    def turn(places: tuple[SSAValue, ...]) -> Values:
+        x, y = places
+        put(x, y, None)
+        return [b.at(x, 4 * v.lanes), b.at(y, v.lanes)]
+
+    bits, start = v.lanes.bit_length() - 1, [given["x"], given["y"]]
+    x, y = b.loop(b.shifted(given["count"], bits), start, turn)
+    rest = b.masked(given["count"], v.lanes - 1)
+
+    def last() -> Values:
+        put(x, y, b.lanes_below(rest, v.lanes))
+        return ()
+
+    b.when(b.compare("sgt", rest, 0), last, ())
+
+
+def dequantize_call(
+    cpu: str, x: Number, y: Number, scale: Number, zero: Number, count: int, *, signed: bool
+) -> Call:
+    """The f32 x that so many bytes y stand for."""
+    kernel = DequantizeKernel(cpu, INTEGER_SCHEDULES[cpu].lanes, signed)
+    return Call(integer_processors.loaded(kernel), (x, y, scale, zero, count))
 
 
 def quantize_call(

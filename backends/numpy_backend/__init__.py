@@ -9,6 +9,7 @@ from typing import ClassVar
 from xdsl.dialects.builtin import ModuleOp
 
 from pyflame_rt.backends.base import ANY_THREADS, Backend, Executable, Threads, find_function
+from pyflame_rt.backends.native import integer_processors
 from pyflame_rt.backends.native import kernels as native
 from pyflame_rt.backends.numpy_backend.decode import decode
 from pyflame_rt.backends.numpy_backend.executable import PlanExecutable
@@ -31,6 +32,8 @@ class NumpyBackend(Backend):
         before, threads, cpu = self.before_plan(level), self.threads, native.wanted()
         count = f" threads={threads.count}" if threads.count > 1 else ""
         compiling = f"convert-plan-to-native{{cpu={cpu}{count}}}," if cpu else ""
+        if integers := integer_processors.wanted():
+            compiling += f"convert-plan-integers-to-native{{cpu={integers}{count}}},"
         if not threads.count:
             return f"{before},convert-pfrt-to-plan,{compiling}plan-allocate"
         options = f"threads={threads.count}"
@@ -44,8 +47,10 @@ class NumpyBackend(Backend):
         if level == 0:
             return "pfrt-widen-floats"
         layout = "pfrt-layout{compiled=true}" if native.wanted() else "pfrt-layout"
+        # Machine code multiplies the integers themselves, where their number is known.
+        unknown = "{unknown=true}" if native.wanted() else ""
         return (
-            f"pfrt-widen-quantization,pfrt-widen-floats{{regions=true}},{layout},"
+            f"pfrt-widen-quantization{unknown},pfrt-widen-floats{{regions=true}},{layout},"
             "pfrt-fuse-elementwise"
         )
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyflame_rt.backends.native import kernels
+from pyflame_rt.backends.native import integer_processors, kernels
 from pyflame_rt.backends.numpy_backend import packing
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Implementation, Run
 from pyflame_rt.backends.numpy_backend.compiled_steps import Compiled
 from pyflame_rt.backends.numpy_backend.program import Constant, Invoke
 from pyflame_rt.backends.runtime import Array
+from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
 from pyflame_rt.dialects.plan.schedules import ELEMENTWISE, Schedule
 from pyflame_rt.kernels.epilogue import Activation
 
@@ -34,13 +35,15 @@ _FLOAT = np.dtype(np.float32)
 def compiled(implementation: Implementation, invoke: Invoke) -> Implementation:
     """The implementation of a call that runs machine code where it can."""
     schedule = invoke.schedule
-    if schedule is None or not kernels.runs(schedule.cpu):
-        return implementation
-    form = _FORMS.get(invoke.callee)
+    form: Callable[[Any], Function | None] | None = None
+    if isinstance(schedule, IntegerSchedule):
+        if integer_processors.runs(schedule.cpu) and invoke.callee in _INTEGER_FORMS:
+            form = partial(_integers, invoke.callee, schedule)
+    elif schedule is not None and kernels.runs(schedule.cpu) and invoke.callee in _FORMS:
+        form = partial(_FORMS[invoke.callee], schedule)
     if form is None:
         return implementation
-    prepare = partial(_first, partial(form, schedule), implementation.prepare)
-    return replace(implementation, prepare=prepare)
+    return replace(implementation, prepare=partial(_first, form, implementation.prepare))
 
 
 def _first(
@@ -257,6 +260,17 @@ def _conv(schedule: Schedule, call: BoundCall) -> Run | None:
 
     return prepare(schedule, call)
 
+
+def _integers(name: str, schedule: IntegerSchedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_integers
+
+    return getattr(compiled_integers, name)(schedule, call)
+
+
+_INTEGER_FORMS = (
+    "dequantize_linear", "dynamic_quantize_linear", "matmul_integer", "qlinear_conv",
+    "qlinear_matmul", "quantize_linear",
+)  # fmt: skip
 
 _FORMS: Mapping[str, Callable[[Schedule, Any], Function | None]] = MappingProxyType(
     {

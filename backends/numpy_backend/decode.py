@@ -35,6 +35,7 @@ from pyflame_rt.backends.runtime import ArrayType, last_uses, value_type
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
 from pyflame_rt.dialects.pfrt.types import ConstantValue, constant_array, from_properties
 from pyflame_rt.dialects.plan import ops as plan
+from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
 from pyflame_rt.dialects.plan.schedules import Schedule
 from pyflame_rt.dialects.rewriting import describe, location_text
 from pyflame_rt.errors import BackendError
@@ -193,7 +194,7 @@ class _Decoder:
             self._new_slots(op.owned),
             cast("dict[str, Any]", from_properties(op.params.data)) if op.params else {},
             f"{op.algorithm} ({place})" if place else op.algorithm,
-            schedule=Schedule.of(op),
+            schedule=Schedule.of(op) or IntegerSchedule.of(op),
             shares=op.shares,
         )
 

@@ -21,6 +21,7 @@ from pyflame_rt.backends.numpy_backend.blocks import Bindable, Rooms
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Run
 from pyflame_rt.backends.numpy_backend.checks import CHECKS
 from pyflame_rt.backends.numpy_backend.compiled import compiled
+from pyflame_rt.backends.numpy_backend.compiled_integers import ONLY_COMPILED
 from pyflame_rt.backends.numpy_backend.compiled_steps import (
     Compiled,
     Joined,
@@ -216,7 +217,7 @@ class Frame:
 
     def _prepared(self, invoke: Invoke) -> Run | Elementwise | None:
         """The algorithm's own form; None where only the kernel will do."""
-        implementation = table().get(invoke.callee)
+        implementation = table().get(invoke.callee) or ONLY_COMPILED.get(invoke.callee)
         if implementation is None or not invoke.params.keys() <= implementation.params:
             return None
         implementation = compiled(implementation, invoke)

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from pyflame_rt.backends.numpy_backend.packing import Packs
 from pyflame_rt.backends.runtime import Array, ArrayType, ValueType
+from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
 from pyflame_rt.dialects.plan.schedules import Schedule
 
 
@@ -87,7 +88,7 @@ class Invoke:
     params: dict[str, Any]
     where: str
     packs: dict[Hashable, Array] = field(default_factory=dict[Hashable, Array], compare=False)
-    schedule: Schedule | None = None
+    schedule: Schedule | IntegerSchedule | None = None
     """How it is compiled, if it is to be."""
     shares: int = 1
     """Between how many threads it may divide its work."""

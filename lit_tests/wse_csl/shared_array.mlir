@@ -5,7 +5,7 @@ wse.program @p width 1 height 1 {
   wse.place @t at [0, 0]
   wse.tile @t {
     wse.buffer @a address 0 : memref<6000xf32>
-    wse.buffer @b export address 16 : memref<4000xf32>
+    wse.buffer @b address 16 export : memref<4000xf32>
     wse.mem1d_dsd @v = @b length 8 stride 1 offset 2
     wse.task @main local active {
       wse.set_dsd_base_addr @v, @a

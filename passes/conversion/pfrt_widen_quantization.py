@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, f32
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, TensorType, f32
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
@@ -19,7 +19,7 @@ from pyflame_rt.dialects.pfrt.control import yielded
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.integer_products import QlinearConvOp, QlinearMatmulOp
 from pyflame_rt.dialects.pfrt.quantization import DequantizeLinearOp, QuantizeLinearOp
-from pyflame_rt.dialects.pfrt.types import PropertyValue, dtype_of, shape_of, tensor
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, PropertyValue, dtype_of, shape_of, tensor
 from pyflame_rt.dialects.rewriting import carry
 from pyflame_rt.passes.quantization.placing import Place
 from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scale, scale_of, scaled
@@ -61,23 +61,29 @@ class PfrtWidenQuantizationPass(ModulePass):
 
     name = "pfrt-widen-quantization"
 
+    unknown: bool = False
+    """Only what has sizes that are not known: the rest is left to machine code for integers."""
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         blocks = [b for inner in op.walk() for r in inner.regions for b in r.blocks]
         for block in blocks:
             if not isinstance(block.parent_op(), ModuleOp | FusedOp):
-                _Widening().widen(block)
+                _Widening(self.unknown).widen(block)
 
 
 class _Widening:
     """The quantized values of one block that are there in f32."""
 
-    def __init__(self) -> None:
+    def __init__(self, unknown: bool) -> None:
+        self._unknown = unknown
         self._centered: dict[SSAValue, Centered] = {}
         self._narrowed: list[Operation] = []
 
     def widen(self, block: Block) -> None:
         """Rewrite the ops of a block, in order."""
         for op in tuple(block.ops):
+            if self._unknown and all(map(_is_known, op.results)):
+                continue
             match op:
                 case QuantizeLinearOp():
                     self._quantize(op)
@@ -254,6 +260,11 @@ def _inline(op: FusedOp) -> None:
 
 def _span(axis: int, start: int, end: int) -> dict[str, PropertyValue]:
     return {"starts": (start,), "ends": (end,), "axes": (axis,)}
+
+
+def _is_known(value: SSAValue) -> bool:
+    shape = shape_of(value) if isinstance(value.type, TensorType) else None
+    return shape is not None and DYNAMIC not in shape
 
 
 def _replace(op: PfrtOp, value: SSAValue) -> None:

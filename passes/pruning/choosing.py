@@ -18,8 +18,8 @@ from pyflame_rt.passes.pruning.layers import Layer
 Array: TypeAlias = npt.NDArray[Any]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-NEEDS_GRADIENTS = ("movement",)
 NEEDS_INPUTS = ("wanda", "sparsegpt")
+_RECORD = "record some inputs: pruning.record(graph, feeds)"
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,7 @@ def _operated(layer: Layer, settings: Settings, evidence: Evidence) -> Choice:
     try:
         return _by_surgery(layer, settings, evidence)
     except np.linalg.LinAlgError as error:
-        raise failed(
-            layer.op,
-            f'the record of "{layer.name}" is no sum of x x^T: {error}',
-            hint="record some inputs: pruning.record(graph, feeds)",
-        ) from error
+        raise failed(layer.op, _no_sum(layer), hint=_RECORD) from error
 
 
 def _by_surgery(layer: Layer, settings: Settings, evidence: Evidence) -> Choice:
@@ -219,18 +215,20 @@ def _gradient(layer: Layer, settings: Settings, evidence: Evidence) -> Array:
 def _grams(layer: Layer, settings: Settings, evidence: Evidence) -> Array:
     grams, columns = evidence.grams.get(layer.name), layer.matrix(layer.weights).shape[1]
     if grams is None:
-        raise failed(
-            layer.op,
-            f'criterion {settings.criterion} has no record of what "{layer.name}" is fed',
-            hint="record some inputs: pruning.record(graph, feeds)",
-        )
-    if grams.shape != (layer.groups, columns, columns):
-        raise failed(
-            layer.op,
-            f'the record of "{layer.name}" has the shape {list(cast(Any, grams.shape))}, not '
-            f"{[layer.groups, columns, columns]}",
-        )
+        why = f'criterion {settings.criterion} has no record of what "{layer.name}" is fed'
+        raise failed(layer.op, why, hint=_RECORD)
+    wanted = (layer.groups, columns, columns)
+    if grams.shape != wanted:
+        shape = list(cast(Any, grams.shape))
+        why = f'the record of "{layer.name}" has the shape {shape}, not {list(wanted)}'
+        raise failed(layer.op, why)
+    if not np.isfinite(grams).all() or (np.einsum("gii->gi", grams) < 0).any():
+        raise failed(layer.op, _no_sum(layer), hint=_RECORD)
     return grams
+
+
+def _no_sum(layer: Layer) -> str:
+    return f'the record of "{layer.name}" is no sum of x x^T'
 
 
 def _energy(layer: Layer, settings: Settings, evidence: Evidence) -> Array:

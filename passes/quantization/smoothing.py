@@ -24,6 +24,7 @@ from pyflame_rt.dialects.pfrt.normalization import LayerNormalizationOp
 from pyflame_rt.dialects.pfrt.types import constant_attr, shape_of
 from pyflame_rt.dialects.rewriting import declined
 from pyflame_rt.passes.fusion.parts import is_open
+from pyflame_rt.passes.quantization.placing import Place
 from pyflame_rt.passes.quantization.products import Outcome, factors, products
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -32,9 +33,10 @@ MatrixProduct: TypeAlias = "GemmOp | MatmulOp"
 
 @dataclass(frozen=True)
 class Smoothing:
-    """A value whose last axis can be scaled: what makes it by which constants, and all that take it.
+    """A value whose last axis can be scaled: what makes it by which constants, and what takes it.
 
-    `divided` are constants and the axis of each that runs along the channels; -1 the last.
+    `divided` are constants and the axis of each that runs along the channels; -1 the last. `takers`
+    multiply the value by constant matrices.
     """
 
     value: SSAValue
@@ -45,7 +47,8 @@ class Smoothing:
         """Divide channel j by s[j] = max|x[j]|^alpha / max|w[j]|^(1 - alpha), and multiply row j of
         the weights by it; the factors. `greatest` is max|x[j]| as it was seen.
 
-        Channels that were never other than 0, or have weights of 0 only, stay.
+        Channels that were never other than 0, or have weights of 0 only, stay. What else takes the
+        value, a residual, gets it times s.
         """
         weights = np.stack([self._rows(op) for op in self.takers]).max(axis=0)
         s = np.ones(len(greatest))
@@ -56,6 +59,11 @@ class Smoothing:
         for value in dict.fromkeys(factors(op)[1] for op in self.takers):
             taker = next(op for op in self.takers if factors(op)[1] is value)
             _rescale(value, s, _rows_axis(taker))
+        if any(use.operation not in self.takers for use in self.value.uses):
+            at = Place.after(self.value)
+            real = at.emit("mul", [self.value, at.constant(s.astype(np.float32))])
+            kept = {real.owner, *self.takers}
+            self.value.replace_uses_with_if(real, lambda use: use.operation not in kept)
         return s
 
     @staticmethod
@@ -67,9 +75,10 @@ class Smoothing:
 
 
 def smoothings(module: ModuleOp, exclude: Collection[str] = ()) -> list[Smoothing]:
-    """The values that can be smoothed: all that takes one multiplies it by constant matrices, and
-    what makes it absorbs a factor of each channel: a layer norm, a product of matrices, a constant
-    factor or addend of one element a channel; relu in between. Why others are none is explained.
+    """The values that can be smoothed: what takes one multiplies it by constant matrices, and what
+    makes it absorbs a factor of each channel: a layer norm, a product of matrices, a constant
+    factor or addend of one element a channel; relu in between. A layer norm's result may be a
+    residual too, as behind each layer of BERT. Why others are none is explained.
     """
     takers: dict[SSAValue, list[MatrixProduct]] = {}
     for op in products(module, exclude, Outcome()):
@@ -78,7 +87,7 @@ def smoothings(module: ModuleOp, exclude: Collection[str] = ()) -> list[Smoothin
     found: list[Smoothing] = []
     for value, ops in takers.items():
         users = {use.operation for use in value.uses}
-        if users != set(ops):
+        if users != set(ops) and not isinstance(value.owner, LayerNormalizationOp):
             declined(ops[0], "its data go elsewhere too")
             continue
         count = _weights_shape(ops[0])[_rows_axis(ops[0])]

@@ -293,17 +293,13 @@ def parameters_of_range(
     least, greatest = int(limits.min), int(limits.max)
     below = np.minimum(np.asarray(low, np.float64), 0.0)
     above = np.maximum(np.asarray(high, np.float64), 0.0)
-    if symmetric:
-        above = np.maximum(-below, above)
-        half = (greatest - least) // 2
-        scale = above / half
-        middle = greatest - half
-        shift = np.full(scale.shape, 0 if least < 0 else middle, np.float64)
-    else:
-        scale = (above - below) / (greatest - least)
-    narrow = scale.astype(np.float32)
+    half = (greatest - least) // 2
+    scale = np.maximum(-below, above) / half if symmetric else (above - below) / (greatest - least)
     # Below the least normal number division would not undo multiplication.
+    narrow = scale.astype(np.float32)
     narrow = np.where(narrow < np.finfo(np.float32).tiny, np.float32(1), narrow).astype(np.float32)
-    if not symmetric:
+    if symmetric:
+        shift = np.full(narrow.shape, greatest - half if least == 0 else 0)
+    else:
         shift = np.clip(np.rint(least - below / narrow), least, greatest)
     return narrow, shift.astype(np.int64).astype(dtype)

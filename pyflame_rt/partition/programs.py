@@ -36,7 +36,8 @@ class _Plan:
 class LoadedStage:
     """A stage that is ready to run, by one thread at a time.
 
-    A signature is compiled when it is seen first: the same shapes give the same bits in every run.
+    A signature is compiled when it is seen first, that of a static module at once: the same shapes
+    give the same bits in every run.
     Errors are BackendErrors that say stage, device and op.
     """
 
@@ -47,17 +48,11 @@ class LoadedStage:
             _know_operators(program)
             self._source = compiler.load(program.path, weights=program.weights)
             self._inputs, _ = compiler.signature(self._source.module)
-        except Exception as error:
-            raise stage_error(program, error) from None
-        self._is_static = all(spec.is_static for spec in self._inputs)
-
-    def prepare(self) -> None:
-        """Compile what can be compiled before shapes are known."""
-        try:
+            self._is_static = all(spec.is_static for spec in self._inputs)
             if self._is_static:
                 self._plan(())
         except Exception as error:
-            raise stage_error(self.program, error) from None
+            raise stage_error(program, error) from None
 
     def run(self, values: Sequence[Any], outputs: Sequence[Array | None] = ()) -> list[Any]:
         """Run on inputs in order, if it can into arrays that are given for outputs."""
@@ -100,6 +95,14 @@ class LoadedStage:
             self._source.module, self._source.ctx, program.backend, pipeline,
             level=program.lowering, threads=threads,
         )  # fmt: skip
+
+
+def load_stage(program: StageProgram) -> LoadedStage | PyFlameRTError:
+    """A stage that is ready to run, or why it is not, which is then the error of its tasks."""
+    try:
+        return LoadedStage(program)
+    except PyFlameRTError as error:
+        return error
 
 
 def _know_operators(program: StageProgram) -> None:

@@ -24,8 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyflame_rt.errors import BackendError, PyFlameRTError
-from pyflame_rt.partition.programs import LoadedStage
-from pyflame_rt.partition.transports.base import StageProgram
+from pyflame_rt.partition.programs import LoadedStage, load_stage
 from pyflame_rt.partition.transports.segments import Placed, array_in, flat, read
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -66,7 +65,7 @@ class _Worker:
                 self._memory[number] = mmap.mmap(descriptor, size)
                 os.close(descriptor)
             case ("load", key, program):
-                self._stages[key] = _loaded(program)
+                self._stages[key] = load_stage(program)
                 self._waiting = time.perf_counter_ns()
             case ("unload", key):
                 self._stages.pop(key, None)
@@ -135,15 +134,6 @@ class _Worker:
                 array_in(self._memory[number], value.dtype, value.shape)[...] = value
             placed.append(Placed(number, value.dtype, value.shape))
         self._owner.send(("done", task, placed, times))
-
-
-def _loaded(program: StageProgram) -> LoadedStage | PyFlameRTError:
-    try:
-        stage = LoadedStage(program)
-        stage.prepare()
-        return stage
-    except PyFlameRTError as error:
-        return error
 
 
 def _nbytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:

@@ -38,7 +38,7 @@ def reconstruct(
     Layer by layer in order: least squares on what the layer is fed in the pruned model, for what
     the dense layer gives, over the weights that the mask leaves; `damping` keeps what the inputs
     say nothing of near to where it is. Biases move along. Layers without a mask are solved for too,
-    as they see other inputs now. With `batch_norm` statistics are estimated anew, where they come.
+    as they see other inputs now; weights that several ops share stay. With `batch_norm` statistics are estimated anew, where they come.
     Masks stay as they are; the inputs need no labels. The graphs must have the same layers: whole
     channels that were removed have no dense output to be compared with (see `reestimate_batch_norm`).
     Raises ValidationError when the graphs differ, and as runs do.
@@ -51,6 +51,9 @@ def reconstruct(
         if batch_norm and isinstance(op, BatchNormalizationOp):
             _estimate(module, op, feeds)
         elif (found := next((pair for pair in pairs if pair[0].op is op), None)) is not None:
+            # What is best for one of several ops may be bad for another.
+            if not found[0].constant.result.has_one_use():
+                continue
             _solve(module, original, found[0], found[1], feeds, damping)
     return Graph.of_program(program)
 

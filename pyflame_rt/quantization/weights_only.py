@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import ml_dtypes
 import numpy as np
@@ -47,11 +47,11 @@ def quantize_weights(
     than a block stay. Opset 21 is the first that can hold the result (`export_onnx`).
     Raises ValidationError for wrong arguments, and as runs do.
     """
-    if (bits, symmetric) not in _INTEGERS:
+    if bits not in (4, 8):
         raise ValidationError(f"bits must be 4 or 8, got {bits!r}", where="quantize_weights")
-    if block_size < 1:
+    if not isinstance(cast(object, block_size), int) or block_size < 1:
         raise ValidationError(
-            f"block_size must be at least 1, got {block_size}", where="quantize_weights"
+            f"block_size must be at least 1, got {block_size!r}", where="quantize_weights"
         )
     if method not in ("nearest", "gptq"):
         raise ValidationError(
@@ -65,7 +65,7 @@ def quantize_weights(
     if method == "gptq" and data is not None:
         module = program.module
         grams = grams_of(module, layers_of(module), batches(data, "quantize_weights"))
-    rounding = BlockRounding(np.dtype(_INTEGERS[bits, symmetric]), block_size, symmetric)
+    rounding = BlockRounding(np.dtype(_INTEGERS[bits, bool(symmetric)]), block_size, symmetric)
     outcome = Outcome()
     make_weights_only(program.module, rounding, exclude, outcome, grams)
     return result_of(graph, program, reference, outcome)

@@ -249,7 +249,9 @@ def test_blocks_that_do_not_fill_a_matrix_have_no_form():
     assert algorithms.choose(convolved(given)).name == "conv_gemm_1x1"
     passes = pipelines.parse("convert-pfrt-to-plan,plan-allocate")
     pipelines.run(given.ctx, given.module, passes)
-    (call,) = (op for op in given.module.walk() if isinstance(op, CallOp) and "conv" in op.algorithm)
+    (call,) = (
+        op for op in given.module.walk() if isinstance(op, CallOp) and "conv" in op.algorithm
+    )
     call.properties["callee"] = SymbolRefAttr("conv_bsr")
     x = np.ones((1, 46, 9, 9), np.float32)
     (found,) = NumpyBackend().compile(given.module, "main").run([x])

@@ -13,6 +13,13 @@ DEVICES = 4
 
 @pytest.fixture(scope="session")
 def processes() -> Iterator[Transport]:
+    """Two processes, which devices of a plan share when there are more."""
+    with open_transport("processes", 2) as transport:
+        yield transport
+
+
+@pytest.fixture(scope="session")
+def a_process_each() -> Iterator[Transport]:
     """Four processes."""
     with open_transport("processes", DEVICES) as transport:
         yield transport

@@ -106,14 +106,33 @@ def test_smoothing_equalises_ranges_of_data_and_weights():
     np.testing.assert_allclose(rows, data, rtol=1e-3)
 
 
-def test_a_value_that_goes_elsewhere_is_not_smoothed():
-    """A residual takes the norm's result as it is: nothing changes."""
+def test_a_residual_gets_the_norms_result_as_it_was():
+    """As behind each layer of BERT: matrices take the smoothed value, the sum takes it scaled back."""
     graph = block()
     graph.add_node("sum", "Add", ["n", "q"], ["s"])
     graph.add_output("s", [None, 32])
+    smooth = smooth_activations(graph, {"x": X})
+    assert "Mul" in [node.op_type for node in smooth.nodes]
+    for a, b in zip(
+        *(InferenceSession(g).run(None, {"x": X}) for g in (graph, smooth)), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_a_product_whose_result_goes_elsewhere_is_not_smoothed():
+    """Only a norm's channels are scaled back for others."""
+    rng = np.random.default_rng(3)
+    graph = Graph("skip")
+    graph.add_input("x", [None, 32])
+    for name in ("w0", "w1"):
+        graph.add_initializer(name, rng.normal(size=(32, 32)).astype(np.float32))
+    graph.add_node("a", "MatMul", ["x", "w0"], ["h"])
+    graph.add_node("b", "MatMul", ["h", "w1"], ["g"])
+    graph.add_node("c", "Add", ["h", "g"], ["y"])
+    graph.add_output("y", [None, 32])
     same = smooth_activations(graph, {"x": X})
-    for a, b in zip(*(InferenceSession(g).run(None, {"x": X}) for g in (graph, same)), strict=True):
-        np.testing.assert_array_equal(a, b)
+    (a,), (b,) = (InferenceSession(g).run(None, {"x": X}) for g in (graph, same))
+    np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
@@ -208,12 +227,15 @@ def test_onnxruntime_runs_what_was_improved(tmp_path: Path):
     assert decibels(theirs[0], ours[0]) > 45
 
 
-def test_no_batches_are_an_error():
-    """A provider that gives nothing fails by a message, whatever is asked for besides."""
-    for name in ("smooth_quant", "bias_correction"):
-        config = QuantConfig.static_int8()
-        setattr(config, name, True)
-        given: list[dict[str, Array]] = []
-        result = Quantizer(config).quantize_with_calibration(block(), iter(given).__next__, 3)
-        assert not result.success
-        assert "no" in result.error_message
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("smooth_quant", "no inputs to run on"), ("bias_correction", "no batch has been observed")],
+)
+def test_no_batches_are_an_error(name: str, why: str):
+    """A provider that gives nothing fails by a message."""
+    config = QuantConfig.static_int8()
+    setattr(config, name, True)
+    given: list[dict[str, Array]] = []
+    result = Quantizer(config).quantize_with_calibration(block(), iter(given).__next__, 3)
+    assert not result.success
+    assert why in result.error_message

@@ -142,7 +142,9 @@ def test_a_matrix_that_two_products_share_is_stored_once():
     ("given", "why"),
     [
         ({"bits": 3}, "bits must be 4 or 8"),
+        ({"bits": [4]}, "bits must be 4 or 8"),
         ({"block_size": 0}, "block_size must be at least 1"),
+        ({"block_size": "32"}, "block_size must be at least 1, got '32'"),
         ({"method": "gptq"}, "needs data"),
         ({"method": "best"}, "method must be"),
     ],

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from pyflame_rt.tools import onnxruntime_values, pfrt_run
+from pyflame_rt.tools import onnxruntime_values, pfrt_run, progress
 
 TEXT = """
 <ir_version: 8, opset_import: ["" : 17]>
@@ -53,6 +53,12 @@ func.func @main(%x: tensor<1x4x6x6xf32>) -> tensor<1x2x6x6xf32> {
   func.return %y : tensor<1x2x6x6xf32>
 }
 """
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes longer than a tool is silent; who asks for its words sets the time."""
+    monkeypatch.setattr(progress, "_PATIENCE", 60.0)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:

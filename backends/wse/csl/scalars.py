@@ -7,6 +7,7 @@ has no expression.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
@@ -141,11 +142,16 @@ def _choice(sign: str, *, unsigned: bool = False) -> Rule:
         compared = f"{left} {sign} {right}"
         if unsigned:
             compared = f"{_as_unsigned(left, kind)} {sign} {_as_unsigned(right, kind)}"
-        elif kind.startswith("f"):
+        elif kind.startswith("f") and not _is_number(right):
             compared = f"({compared}) or ({right} != {right})"
         return f"if ({compared}) {left} else {right}"
 
     return rule
+
+
+def _is_number(text: str) -> bool:
+    """Whether an expression is a number that is written out."""
+    return re.fullmatch(r"\(?-?\d[\d.]*(e[+-]?\d+)?\)?", text) is not None
 
 
 _PREDICATES: Final = ("==", "!=", "<", "<=", ">", ">=", "<", "<=", ">", ">=")

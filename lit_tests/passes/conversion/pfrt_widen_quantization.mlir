@@ -23,14 +23,30 @@ func.func @chain(%x: tensor<1x1x4x4xui8>) -> tensor<1x1x2x2xui8> {
 
 // -----
 
-// A sum that can be larger than 2^24 is left to the kernel of integers.
-func.func @deep(%x: tensor<2x1000xui8>, %w: tensor<1000x1xi8>) -> (tensor<2x1xui8>, tensor<2x1xui8>) {
+// A sum that can be larger than 2^24 is made of two halves, which cannot, and of which one add rounds.
+func.func @halves(%x: tensor<2x1000xui8>) -> tensor<2x1xui8> {
   %s = pfrt.constant dense<5.000000e-01> : tensor<f32>
   %z = pfrt.constant dense<3> : tensor<ui8>
   %v = pfrt.constant dense<127> : tensor<1000x1xi8>
   %zw = pfrt.constant dense<0> : tensor<i8>
   %y = pfrt.qlinear_matmul %x, %s, %z, %v, %s, %zw, %s, %z : (tensor<2x1000xui8>, tensor<f32>, tensor<ui8>, tensor<1000x1xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<2x1xui8>
-  %u = pfrt.qlinear_matmul %x, %s, %z, %w, %s, %zw, %s, %z : (tensor<2x1000xui8>, tensor<f32>, tensor<ui8>, tensor<1000x1xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<2x1xui8>
+  func.return %y : tensor<2x1xui8>
+}
+// CHECK-LABEL: @halves
+// CHECK: [[A:%\d+]] = pfrt.matmul {{.*}} : tensor<2x500xf32>, tensor<500x1xf32>
+// CHECK: [[B:%\d+]] = pfrt.matmul {{.*}} : tensor<2x500xf32>, tensor<500x1xf32>
+// CHECK: pfrt.add [[A]], [[B]]
+
+// -----
+
+// Where halves can be as large too, or weights are not known, it is left to the kernel of integers.
+func.func @deep(%x: tensor<2x2000xui8>, %w: tensor<2000x1xi8>) -> (tensor<2x1xui8>, tensor<2x1xui8>) {
+  %s = pfrt.constant dense<5.000000e-01> : tensor<f32>
+  %z = pfrt.constant dense<3> : tensor<ui8>
+  %v = pfrt.constant dense<127> : tensor<2000x1xi8>
+  %zw = pfrt.constant dense<0> : tensor<i8>
+  %y = pfrt.qlinear_matmul %x, %s, %z, %v, %s, %zw, %s, %z : (tensor<2x2000xui8>, tensor<f32>, tensor<ui8>, tensor<2000x1xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<2x1xui8>
+  %u = pfrt.qlinear_matmul %x, %s, %z, %w, %s, %zw, %s, %z : (tensor<2x2000xui8>, tensor<f32>, tensor<ui8>, tensor<2000x1xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<2x1xui8>
   func.return %y, %u : tensor<2x1xui8>, tensor<2x1xui8>
 }
 // CHECK-LABEL: @deep

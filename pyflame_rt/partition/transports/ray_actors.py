@@ -233,15 +233,13 @@ def _loaded(program: StageProgram, references: list[Any]) -> LoadedStage:
             path.parent.mkdir()
             path.write_bytes(content)
             here[name] = str(path)
-        stage = LoadedStage(
+        return LoadedStage(
             replace(
                 program,
                 path=here[program.path],
                 plugins=tuple(here.get(name, name) for name in program.plugins),
             )
         )
-        stage.prepare()
-        return stage
 
 
 def _aligned(value: Any) -> Any:

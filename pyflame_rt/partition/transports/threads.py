@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from pyflame_rt.errors import BackendError, PyFlameRTError
-from pyflame_rt.partition.programs import LoadedStage
+from pyflame_rt.partition.programs import LoadedStage, load_stage
 from pyflame_rt.partition.transports.base import (
     Done,
     Handle,
@@ -96,7 +96,7 @@ def _work(queue: SimpleQueue[_Job], is_closed: threading.Event) -> None:
             stages.pop(key, None)
             continue
         if kind == "load":
-            stages[key] = _loaded(argument)
+            stages[key] = load_stage(argument)
             waiting = time.perf_counter_ns()
             continue
         inputs, done = argument
@@ -109,15 +109,6 @@ def _work(queue: SimpleQueue[_Job], is_closed: threading.Event) -> None:
         done(outcome)
         # Nothing here keeps values alive while the worker waits.
         del job, argument, inputs, done, outcome
-
-
-def _loaded(program: StageProgram) -> LoadedStage | PyFlameRTError:
-    try:
-        stage = LoadedStage(program)
-        stage.prepare()
-        return stage
-    except PyFlameRTError as error:
-        return error
 
 
 def _outcome(

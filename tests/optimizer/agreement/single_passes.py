@@ -18,6 +18,7 @@ from pyflame_rt.universe import PFRT_UNIVERSE
 OTHERWISE = {
     "convert-pfrt-to-plan": "lowers: every plan that is run has been through it",
     "convert-pfrt-to-wse": "lowers: the tests of the wafer compare what it makes with NumPy",
+    "convert-plan-integers-to-native": "is not for pfrt: tests/backends/native compares what it makes of plans",
     "convert-plan-to-native": "is not for pfrt: tests/backends/native compares what it makes of plans",
     "convert-wse-to-csl": "is not for pfrt: prints programs for the wafer",
     "pfrt-extract": "cuts a part out: it is not meant to give the same results",
