@@ -235,6 +235,12 @@ def test_a_session_leaves_sparse_convolutions_their_layout():
         given.ctx, given.module, pipelines.parse("pfrt-layout{target=auto compiled=true}")
     )
     assert convolved(given).data_layout == "nchw"
+    asked = convolution(np.where(np.arange(48)[:, None, None] % 4 < 2, 1, 0) * w, 1, size=30)
+    convolved(asked).attributes[algorithms.ALGORITHM] = StringAttr("conv_nm")
+    pipelines.run(
+        asked.ctx, asked.module, pipelines.parse("pfrt-layout{target=auto compiled=true}")
+    )
+    assert algorithms.choose(convolved(asked)).name == "conv_nm"
     dense = convolution(kernel_weights((3, 3), 0.5), 1, size=30)
     pipelines.run(
         dense.ctx, dense.module, pipelines.parse("pfrt-layout{target=auto compiled=true}")

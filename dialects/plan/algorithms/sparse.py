@@ -50,6 +50,10 @@ _EACH_POSITION, _BLOCK_EACH_POSITION = 32.0, 90.0
 many threads as there are."""
 
 
+_MUCH = 1e15
+"""Flops that no convolution has."""
+
+
 def weight_of(op: PfrtOp) -> Weight | None:
     """The large constant that an op multiplies rows or positions with, if that is all it does but
     for bias, residual and activation."""
@@ -61,8 +65,13 @@ def weight_of(op: PfrtOp) -> Weight | None:
 
 
 def saved(op: PfrtOp) -> float:
-    """What a sparse form of a convolution surely saves of its dense flops; 0 if that is nothing."""
-    if not isinstance(op, ConvOp) or not _by_rows(op):
+    """What a sparse form of a convolution surely saves of its dense flops; 0 if that is nothing,
+    much if one is asked for."""
+    if not isinstance(op, ConvOp):
+        return 0.0
+    if any(_asked(op, form) is not None for form in ("csr", "bsr", "nm")):
+        return _MUCH
+    if not _by_rows(op):
         return 0.0
     return max(0.0, float(op.flops() or 0) - _of_each(op, _EACH, _EACH_POSITION))
 
