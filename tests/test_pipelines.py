@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from xdsl.context import Context
 from xdsl.dialects import test as upstream_test
@@ -104,6 +104,7 @@ def parse_one(text: str) -> OptionsPass:
     return instance
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(options | st.builds(RequiredPass, size=st.integers(0, 9)), max_size=3))
 def test_printed_pipelines_read_back_exactly(passes: list[ModulePass]):
     text = pipelines.to_text(passes)
