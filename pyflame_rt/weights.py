@@ -87,7 +87,9 @@ class Weight:
     def has_blocks(self) -> bool:
         """Whether blocks of 4 x 4 fill the matrix, or the features and channels of each tap."""
         array = self.array
-        return array.ndim > 1 and bool(array.size) and not (array.shape[0] % 4 or array.shape[1] % 4)
+        return (
+            array.ndim > 1 and bool(array.size) and not (array.shape[0] % 4 or array.shape[1] % 4)
+        )
 
     @cached_property
     def block_sparsity(self) -> float:
