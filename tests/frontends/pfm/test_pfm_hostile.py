@@ -101,7 +101,7 @@ def test_features_that_the_reader_lacks_are_refused():
 
 
 def test_features_that_are_used_must_be_declared():
-    refused(assembled(META, features=Feature(0)), "has subgraphs, which its header does not say")
+    refused(assembled(META, features=Feature.SPARSE), "has subgraphs, which its header does not say")
 
 
 def test_a_large_graph_is_refused_before_it_is_read():
@@ -145,8 +145,8 @@ def with_tensor(index: int, **changes: object) -> bytes:
         (0, {"offset": 2**63}, "is not where the one before it ends"),
         (1, {"size": 8}, "has 8 bytes, but type and shape need 4120"),
         (1, {"shape": (1031,)}, "has 4120 bytes, but type and shape need 4124"),
-        (1, {"shape": (1031,), "size": 4124}, "but its tensors end at"),
-        (1, {"shape": (2**40,), "size": 2**42}, "but its tensors end at"),
+        (1, {"shape": (1031,), "size": 4124}, "its bytes do not have their checksum"),
+        (1, {"shape": (2**40,), "size": 2**42}, "is not where the one before it ends"),
         (1, {"shape": (2**40, 2**40), "size": 2**63}, "but type and shape need"),
         (1, {"shape": (0, 2**62)}, "but type and shape need 0"),
         (1, {"shape": (1,) * 65}, "has 65 dimensions, at most 64"),
