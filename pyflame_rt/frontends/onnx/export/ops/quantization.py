@@ -60,6 +60,8 @@ def qlinear_matmul(op: Any, target: Target) -> Sequence[Node]:
 @expansion("qlinear_matmul")
 def qlinear_matmul_with_bias(x: Expansion, op: Any) -> Sequence[SSAValue]:
     """The same steps with an operator each: sums, bias, factor, rounding."""
+    if op.bias is None:
+        raise Refused("the operator set has no QLinearMatMul for these types")
     if not can_be_one(op.a_scale):
         raise Refused("scales of rows and a bias have no operator")
     sums = x.one("matmul_integer", op.a, op.b, op.a_zero_point, op.b_zero_point)
