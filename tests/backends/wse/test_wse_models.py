@@ -106,6 +106,36 @@ def test_lstm_cell(grid: str, dtype: str, tmp_path: Path):
     check(path, x, grid=grid, dtype=dtype)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+@pytest.mark.parametrize("grid", ["4x4", "8x8", "8x4"])
+@pytest.mark.parametrize("network", ["mlp", "cnn", "mnist", "lenet", "transformer", "lstm"])
+def test_each_network_on_three_grids_in_both_types(
+    network: str, grid: str, dtype: str, tmp_path: Path
+):
+    """The same three grids for all, but where a network needs more room than the smallest has."""
+    rng = np.random.default_rng(5)
+    paths = {
+        "mlp": ROOT / "examples" / "digits" / "mlp.onnx",
+        "cnn": ROOT / "examples" / "digits" / "cnn.onnx",
+        "mnist": SHARED / "mnist_cntk" / "model.onnx",
+        "lenet": SHARED / "lenet_ts" / "traced_model.pt",
+    }
+    if network in ("mnist", "lenet"):
+        if not SHARED.exists():
+            pytest.skip("the recorded models are not at hand")
+        size = 28 if network == "mnist" else 32
+        path, x = paths[network], _image(1, 1, size, size)
+        grid = "7x5" if grid == "4x4" else grid
+    elif network == "transformer":
+        path, x = transformer(tmp_path / "m.onnx"), rng.normal(size=(1, 32, 64))
+    elif network == "lstm":
+        path, x = lstm_cell(tmp_path / "m.onnx"), rng.normal(size=(1, 32))
+    else:
+        path, x = paths[network], _digits()
+    check(path, x.astype(np.float32), grid=grid, dtype=dtype)
+
+
 def test_predictions_are_near():
     """What the placing decides by is what the simulator finds, in all and for every longer step."""
     backend = check(ROOT / "examples" / "digits" / "cnn.onnx", _digits(), grid="8x8")
