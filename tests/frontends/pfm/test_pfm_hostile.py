@@ -101,7 +101,9 @@ def test_features_that_the_reader_lacks_are_refused():
 
 
 def test_features_that_are_used_must_be_declared():
-    refused(assembled(META, features=Feature.SPARSE), "has subgraphs, which its header does not say")
+    refused(
+        assembled(META, features=Feature.SPARSE), "has subgraphs, which its header does not say"
+    )
 
 
 def test_a_large_graph_is_refused_before_it_is_read():
