@@ -14,11 +14,10 @@ from xdsl.rewriter import Rewriter
 
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
-from pyflame_rt.dialects.pfrt.control import yielded
 from pyflame_rt.dialects.pfrt.data import CastOp, ConstantOp
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.types import constant_attr, dtype_of, shape_of, tensor, type_of
-from pyflame_rt.dialects.rewriting import carry
+from pyflame_rt.passes.fusion.inlining import inlined
 
 _NARROW = frozenset(("float16", "bfloat16"))
 
@@ -94,7 +93,7 @@ class _Widening:
         """Rewrite the ops of a block, in order."""
         for op in tuple(block.ops):
             if isinstance(op, FusedOp) and self._regions and any(map(_is_narrow, _values(op))):
-                for inner in _inlined(op):
+                for inner in inlined(op):
                     self._visit(inner)
             else:
                 self._visit(op)
@@ -178,21 +177,3 @@ def _wide_constant(op: ConstantOp) -> Attribute:
     array = constant_of(op.result)
     assert array is not None
     return constant_attr(array.astype(np.float32))
-
-
-def _inlined(op: FusedOp) -> list[Operation]:
-    """The ops of a region, in the place of the op that has it."""
-    block, inner = op.parent, op.body.block
-    assert block is not None
-    for argument, value in zip(tuple(inner.args), op.inputs, strict=True):
-        argument.replace_all_uses_with(value)
-    results, found = yielded(op.body), list[Operation]()
-    for each in tuple(inner.ops):
-        if each is inner.last_op:
-            continue
-        each.detach()
-        block.insert_op_before(each, op)
-        found.append(each)
-    carry(op, results)
-    Rewriter.replace_op(op, [], list(results))
-    return found

@@ -15,12 +15,12 @@ from xdsl.rewriter import Rewriter
 
 from pyflame_rt.dialects.pfrt.activation import ClipOp
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
-from pyflame_rt.dialects.pfrt.control import yielded
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.integer_products import QlinearConvOp, QlinearMatmulOp
 from pyflame_rt.dialects.pfrt.quantization import DequantizeLinearOp, QuantizeLinearOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, PropertyValue, dtype_of, shape_of, tensor
 from pyflame_rt.dialects.rewriting import carry
+from pyflame_rt.passes.fusion.inlining import inlined
 from pyflame_rt.passes.quantization.placing import Place
 from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scale, scale_of, scaled
 
@@ -103,7 +103,7 @@ class _Widening:
         if self._centered:
             for op in tuple(block.ops):
                 if isinstance(op, FusedOp):
-                    _inline(op)
+                    inlined(op)
 
     def _quantize(self, op: QuantizeLinearOp) -> None:
         y = scaled(op)
@@ -241,21 +241,6 @@ class _Widening:
         if known is None:
             self._centered[value] = Centered(wide, zero_point)
         return wide
-
-
-def _inline(op: FusedOp) -> None:
-    """Put the ops of a region in its place."""
-    block, inner = op.parent, op.body.block
-    assert block is not None
-    for argument, value in zip(tuple(inner.args), op.inputs, strict=True):
-        argument.replace_all_uses_with(value)
-    results = yielded(op.body)
-    for each in tuple(inner.ops):
-        if each is not inner.last_op:
-            each.detach()
-            block.insert_op_before(each, op)
-    carry(op, results)
-    Rewriter.replace_op(op, [], list(results))
 
 
 def _span(axis: int, start: int, end: int) -> dict[str, PropertyValue]:

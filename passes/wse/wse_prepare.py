@@ -14,14 +14,13 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from pyflame_rt.dialects.pfrt import operations
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
-from pyflame_rt.dialects.pfrt.control import yielded
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.pieces import SplitOp
 from pyflame_rt.dialects.pfrt.recurrent import GruOp, LstmOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
-from pyflame_rt.dialects.rewriting import carry
 from pyflame_rt.dialects.wse.mappable import activation_of, function_of, obstacle
+from pyflame_rt.passes.fusion.inlining import inlined
 from pyflame_rt.passes.shape_inference import functions
 from pyflame_rt.passes.wse.unrolling import slice_parts, unroll
 
@@ -45,7 +44,7 @@ class WsePreparePass(ModulePass):
             for block in function.body.blocks:
                 for each in tuple(block.ops):
                     if isinstance(each, FusedOp):
-                        _inline(each)
+                        inlined(each)
                 for each in tuple(block.ops):
                     if isinstance(each, LstmOp | GruOp):
                         unroll(each)
@@ -57,20 +56,6 @@ class WsePreparePass(ModulePass):
                         slice_parts(each)
                 for each in tuple(block.ops):
                     _separate_activation(each)
-
-
-def _inline(op: FusedOp) -> None:
-    block, inner = op.parent, op.body.block
-    assert block is not None
-    for argument, value in zip(tuple(inner.args), op.inputs, strict=True):
-        argument.replace_all_uses_with(value)
-    results = yielded(op.body)
-    for each in tuple(inner.ops):
-        if each is not inner.last_op:
-            each.detach()
-            block.insert_op_before(each, op)
-    carry(op, results)
-    Rewriter.replace_op(op, [], list(results))
 
 
 def _separate_activation(op: Operation) -> None:
