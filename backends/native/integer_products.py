@@ -16,6 +16,7 @@ from pyflame_rt.backends.native.integer_gemm import JOB, IntegerGemmKernel
 from pyflame_rt.backends.native.integer_vectors import MAGIC_BITS
 from pyflame_rt.backends.native.products import Layout
 from pyflame_rt.backends.native.steps import Call, Number, Place, Records, Step, address_of
+from pyflame_rt.backends.native.tiles import Tiles
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
 from pyflame_rt.errors import BackendError
@@ -25,8 +26,6 @@ _CACHED = 1 << 19
 
 _MULTIPLIED, _READ = 400.0, 100.0
 """Multiplications, and bytes of weights, in a nanosecond; about."""
-
-_MOST_PANELS = 4
 
 _NO_ZERO = np.zeros(64, np.uint8)
 _ONE = np.ones(16, np.float32)
@@ -202,8 +201,8 @@ class IntegerProduct:
             # A sum of each row of x takes a register too.
             rows = max(1, schedule.rows * schedule.vectors // (schedule.vectors + 1))
             schedule = replace(schedule, rows=rows)
-        tiles = _Tiles.of(schedule, layout.rows)
-        panels = tiles.panels(schedule, layout)
+        tiles = Tiles.of(schedule.rows, layout.rows)
+        panels = tiles.panels(schedule.rows, layout.columns // schedule.columns)
         dot = integer_processors.dot_of(schedule.cpu)
         kernel = IntegerGemmKernel(replace(schedule, shares=1), dot, tiles.heights, panels, ending)
         operands = _Operands.of(schedule, panels, weights, epilogue, ending)
@@ -273,31 +272,6 @@ def bound(step: Step, arrays: Sequence[Array | None]) -> Callable[[], None]:
 
 
 @dataclass(frozen=True)
-class _Tiles:
-    """Rows as tiles of about equal heights."""
-
-    high: int
-    low: int
-    height: int
-
-    @staticmethod
-    def of(schedule: IntegerSchedule, rows: int) -> _Tiles:
-        count = max(1, -(-rows // schedule.rows))
-        height = max(1, -(-rows // count))
-        high = rows - count * (height - 1)
-        return _Tiles(high, count - high, height)
-
-    @property
-    def heights(self) -> tuple[int, ...]:
-        return (self.height, self.height - 1) if self.low else (self.height,)
-
-    def panels(self, schedule: IntegerSchedule, layout: Windows) -> int:
-        """Panels side by side, so that the registers are used when rows are few."""
-        most = min(_MOST_PANELS, schedule.rows // self.height, layout.columns // schedule.columns)
-        return max(1, 1 << (most.bit_length() - 1)) if most else 1
-
-
-@dataclass(frozen=True)
 class _Block:
     """Some of the rows and columns: tiles from a row on, in some of the repeats."""
 
@@ -311,7 +285,7 @@ class _Block:
 
 
 def _shares(
-    schedule: IntegerSchedule, tiles: _Tiles, layout: Windows, size: int
+    schedule: IntegerSchedule, tiles: Tiles, layout: Windows, size: int
 ) -> list[list[_Block]]:
     """Blocks for each of several shares: of columns where there are enough, else of rows."""
     width, count = schedule.columns, schedule.shares
@@ -334,7 +308,7 @@ def _shares(
     return found
 
 
-def _blocks(tiles: _Tiles, layout: Windows, out: int, begin: int, end: int) -> list[_Block]:
+def _blocks(tiles: Tiles, layout: Windows, out: int, begin: int, end: int) -> list[_Block]:
     """Rows that stay in the cache, of those repeats or tiles; `out` are the bytes of one of y."""
     count = end - begin
     if layout.repeats > 1:

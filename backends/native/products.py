@@ -13,6 +13,7 @@ from pyflame_rt.backends.native.compiling import Loaded
 from pyflame_rt.backends.native.gemm import FIELDS, GemmKernel
 from pyflame_rt.backends.native.processors import instructions
 from pyflame_rt.backends.native.steps import Call, Number, Place, Records, Step, address_of
+from pyflame_rt.backends.native.tiles import Tiles
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.dialects.plan.schedules import Schedule
 from pyflame_rt.errors import BackendError
@@ -23,9 +24,6 @@ _CACHED = 1 << 19
 
 _MULTIPLIED, _READ = 100.0, 100.0
 """Multiplications, and bytes of weights, in a nanosecond; about."""
-
-_MOST_PANELS = 4
-"""Side by side: more are more streams than a processor follows ahead."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,8 @@ class Product:
             bias.fill(0)
         activation = finish.activation or _USUAL.activation
         numbers = finish.numbers if finish.activation else _USUAL.numbers
-        tiles = _Tiles.of(schedule, layout.rows)
-        panels = tiles.panels(schedule, layout)
+        tiles = Tiles.of(schedule.rows, layout.rows)
+        panels = tiles.panels(schedule.rows, layout.columns // schedule.columns)
         kernel = GemmKernel(schedule, tiles.heights, panels, kind.has_fma, activation, numbers)
         operands = _Operands(schedule, panels, weights, bias, bool(finish.activation))
         parts = list(_parts(schedule, layout))
@@ -176,31 +174,6 @@ _USUAL = Finish("relu")
 
 
 @dataclass(frozen=True)
-class _Tiles:
-    """Rows as tiles of about equal heights."""
-
-    high: int
-    low: int
-    height: int
-
-    @staticmethod
-    def of(schedule: Schedule, rows: int) -> _Tiles:
-        count = max(1, -(-rows // schedule.rows))
-        height = max(1, -(-rows // count))
-        high = rows - count * (height - 1)
-        return _Tiles(high, count - high, height)
-
-    @property
-    def heights(self) -> tuple[int, ...]:
-        return (self.height, self.height - 1) if self.low else (self.height,)
-
-    def panels(self, schedule: Schedule, layout: Layout) -> int:
-        """Panels side by side, so that the registers are used when rows are few."""
-        most = min(_MOST_PANELS, schedule.rows // self.height, layout.columns // schedule.columns)
-        return max(1, 1 << (most.bit_length() - 1)) if most else 1
-
-
-@dataclass(frozen=True)
 class _Part:
     """A part of the depth: from a run, and from an element of each run on."""
 
@@ -243,7 +216,7 @@ class _Block:
 
 
 def _shares(
-    schedule: Schedule, tiles: _Tiles, layout: Layout, parts: int, count: int
+    schedule: Schedule, tiles: Tiles, layout: Layout, parts: int, count: int
 ) -> list[list[_Block]]:
     """Blocks for each of several shares: of columns where there are enough, else of rows."""
     width = schedule.columns
@@ -266,7 +239,7 @@ def _shares(
     return found
 
 
-def _blocks(tiles: _Tiles, layout: Layout, parts: int, begin: int, end: int) -> list[_Block]:
+def _blocks(tiles: Tiles, layout: Layout, parts: int, begin: int, end: int) -> list[_Block]:
     """Rows of x that stay in the cache, of those repeats or tiles, in so many parts of the depth."""
     row_bytes = layout.runs * layout.depth * _FLOAT // parts
     count = end - begin

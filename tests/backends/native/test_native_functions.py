@@ -22,15 +22,6 @@ KINDS = processors.supported()
 SMALLEST = np.finfo(np.float32).tiny
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYFLAME_RT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("PYFLAME_RT_JIT", "1")
-    yield
-    patch.undo()
-
-
 def run(call: Call) -> None:
     records = Records.of([call])
     call.kernel.call(records.address(0))

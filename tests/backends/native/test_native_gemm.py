@@ -25,15 +25,6 @@ ROOM = 7
 """Elements between rows, which a kernel must neither read nor write."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYFLAME_RT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("PYFLAME_RT_JIT", "1")
-    yield
-    patch.undo()
-
-
 def small(kind: str) -> Schedule:
     """A schedule whose parts of the depth are short, so that small products have several."""
     return replace(SCHEDULES[kind], depth=24)

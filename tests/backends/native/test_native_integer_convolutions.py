@@ -25,15 +25,6 @@ TABLE = kernels.table()
 ONE = np.ones((), np.float32)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYFLAME_RT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("PYFLAME_RT_JIT", "1")
-    yield
-    patch.undo()
-
-
 def drawn(r: np.random.Generator, dtype: np.dtype, *shape: int) -> np.ndarray:
     limits = np.iinfo(dtype)
     return r.integers(limits.min, limits.max + 1, shape).astype(dtype)

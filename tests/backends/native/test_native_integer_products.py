@@ -36,15 +36,6 @@ ROOM = 7
 """Elements between rows, which a kernel must neither read into sums nor write."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYFLAME_RT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("PYFLAME_RT_JIT", "1")
-    yield
-    patch.undo()
-
-
 def schedule_of(kind: str) -> IntegerSchedule:
     return INTEGER_SCHEDULES[kind]
 

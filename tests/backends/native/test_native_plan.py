@@ -62,15 +62,6 @@ def run(text: str, compiling: str, inputs: list[np.ndarray], threads: int = 1) -
     return result
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYFLAME_RT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("PYFLAME_RT_JIT", "1")
-    yield
-    patch.undo()
-
-
 def compiling() -> str:
     pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
     from pyflame_rt.backends.native.processors import best

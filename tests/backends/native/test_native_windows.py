@@ -23,15 +23,6 @@ from pyflame_rt.universe import make_context
 KINDS = processors.supported()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory):
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYFLAME_RT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("PYFLAME_RT_JIT", "1")
-    yield
-    patch.undo()
-
-
 def compiled(text: str, kind: str, threads: int = 1) -> tuple[Executable, int]:
     """The plan of a module, and how many of its calls are to be compiled; "" for NumPy alone."""
     ctx = make_context()
