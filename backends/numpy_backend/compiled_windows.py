@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyflame_rt.backends.numpy_backend.algorithms.convolution_nhwc import strips_of
+from pyflame_rt.backends.numpy_backend.algorithms.pooling import pool_axes
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Run
 from pyflame_rt.backends.numpy_backend.compiled import finish_of
 from pyflame_rt.backends.numpy_backend.compiled_steps import NativeStep
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.dialects.plan.schedules import Schedule
-from pyflame_rt.kernels.windows import WindowAxis, window_axes
+from pyflame_rt.kernels.windows import WindowAxis
 
 if TYPE_CHECKING:
     from pyflame_rt.backends.native.steps import Share
@@ -55,7 +56,7 @@ def average_pool(schedule: Schedule, call: BoundCall) -> Run | None:
     """The mean of each window."""
     if call.input(0).ndim != 4 or not call.params.get("count_include_pad", False):
         return _pool(schedule, call, "average")
-    axes = _axes(call)
+    axes = pool_axes(call)
     for axis, size in zip(axes, call.input(0).shape[1:3], strict=True):
         if len(set(axis.taps_inside(size, True).tolist())) > 1:
             return None
@@ -65,19 +66,7 @@ def average_pool(schedule: Schedule, call: BoundCall) -> Run | None:
 def _pool(schedule: Schedule, call: BoundCall, what: str) -> Run | None:
     if not call.in_layout("nhwc") or call.input(0).ndim != 4:
         return None
-    return _windows(schedule, call, what, call.input(0), _axes(call), None, None)
-
-
-def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
-    params = call.params
-    return window_axes(
-        params["kernel_shape"],
-        params.get("strides", ()),
-        params.get("pads", ()),
-        params.get("dilations", ()),
-        params.get("auto_pad", "NOTSET"),
-        params.get("ceil_mode", False),
-    )
+    return _windows(schedule, call, what, call.input(0), pool_axes(call), None, None)
 
 
 def _windows(

@@ -48,7 +48,7 @@ def average_pool(call: BoundCall, first: int = 2) -> Run | None:
     """The mean of each window; `first` is the first spatial dimension."""
     if not call.computes() or not call.in_layout(_LAYOUTS[first]):
         return None
-    x, axes = call.input(0), _axes(call)
+    x, axes = call.input(0), pool_axes(call)
     counts = np.ones((), call.dtype)
     with_padding = bool(call.params.get("count_include_pad", False))
     for axis, size in zip(axes, x.shape[first : first + len(axes)], strict=True):
@@ -58,7 +58,8 @@ def average_pool(call: BoundCall, first: int = 2) -> Run | None:
     return sequence([_pool(call, np.add, 0, first), divide])
 
 
-def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
+def pool_axes(call: BoundCall) -> tuple[WindowAxis, ...]:
+    """The axes of a pool's window, as the call's parameters have them."""
     params = call.params
     return window_axes(
         params["kernel_shape"],
@@ -72,7 +73,7 @@ def _axes(call: BoundCall) -> tuple[WindowAxis, ...]:
 
 def _pool(call: BoundCall, ufunc: np.ufunc, empty: object, first: int) -> Run:
     """The windows' maximum or sum, one axis after the other; `empty` is that of no elements."""
-    source, axes, sizes = call.input(0), _axes(call), call.output.shape
+    source, axes, sizes = call.input(0), pool_axes(call), call.output.shape
     steps: list[Run] = []
     for index, axis in enumerate(axes):
         dim = first + index
