@@ -214,7 +214,7 @@ class RayTransport(Transport):
 def _ray() -> Any:
     """Ray. Raises BackendError where it is not installed."""
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports, reportMissingTypeStubs]
     except ImportError:
         raise BackendError(
             "the ray transport needs Ray", hint="pip install 'pyflame-rt[ray]'"
