@@ -78,7 +78,7 @@ class Builder:
 
     def integer(self, value: int, kind: Any = i64) -> SSAValue:
         """A constant, which stands at the top of the function."""
-        return self._constant((value, kind), lambda: IntegerAttr(value, kind))
+        return self._constant((value, kind), lambda: _integer(value, kind))
 
     def float(self, value: float) -> SSAValue:
         """An f32."""
@@ -113,7 +113,8 @@ class Builder:
     def _constant(self, key: tuple[Any, Attribute], make: Callable[[], Attribute]) -> SSAValue:
         found = self._constants.get(key)
         if found is None:
-            found = self._constants[key] = self._at_top(llvm.ConstantOp(make(), key[1]))
+            op = llvm.ConstantOp.create(result_types=(key[1],), properties={"value": make()})
+            found = self._constants[key] = self._at_top(op)
         return found
 
     def _at_top(self, op: Operation) -> SSAValue:
@@ -163,13 +164,29 @@ class Builder:
 
     def compare(self, how: str, a: SSAValue, b: SSAValue | int) -> SSAValue:
         """Whether a and b compare so: "eq", "slt", "sge", …"""
-        predicate = IntegerAttr(llvm.ICmpPredicateFlag(how).to_int(), i64)
+        predicate = _integer(llvm.ICmpPredicateFlag(how).to_int())
         return self.add(llvm.ICmpOp, (a, self._value(b)), i1, {"predicate": predicate})
+
+    def compare_integers(self, how: str, a: SSAValue, b: SSAValue) -> SSAValue:
+        """Whether lanes of integers compare so."""
+        predicate = _integer(llvm.ICmpPredicateFlag(how).to_int())
+        lanes = cast("VectorType[Any]", a.type).get_shape()[0]
+        return self.add(llvm.ICmpOp, (a, b), vector_of(lanes, i1), {"predicate": predicate})
 
     def compare_floats(self, how: str, a: SSAValue, b: SSAValue) -> SSAValue:
         """Whether two f32 compare so: "oeq", "olt", …"""
-        predicate = IntegerAttr(llvm.FCmpPredicateFlag(how).to_int(), i64)
+        predicate = _integer(llvm.FCmpPredicateFlag(how).to_int())
         return self.add(llvm.FCmpOp, (a, b), i1, {"predicate": predicate, **_NO_FLAGS})
+
+    def compare_lanes(self, how: str, a: SSAValue, b: SSAValue) -> SSAValue:
+        """As `compare_floats`, of each lane of two vectors: a mask."""
+        predicate = _integer(llvm.FCmpPredicateFlag(how).to_int())
+        kind = vector_of(cast("VectorType[Any]", a.type).get_shape()[0], i1)
+        return self.add(llvm.FCmpOp, (a, b), kind, {"predicate": predicate, **_NO_FLAGS})
+
+    def exclusive(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        """Bits that differ."""
+        return self.add(llvm.XOrOp, (a, b), a.type, {})
 
     def bits_of_all(self, a: SSAValue, b: SSAValue) -> SSAValue:
         """a & b."""
@@ -216,18 +233,67 @@ class Builder:
         given = (pointer, self.integer(4, i32), mask, otherwise)
         return self.call(f"llvm.masked.load.v{lanes}f32.p0", given, kind)
 
-    def store(self, value: SSAValue, pointer: SSAValue, mask: SSAValue | None = None) -> None:
-        """Put f32 down, all or where the mask says so."""
+    def store(
+        self,
+        value: SSAValue,
+        pointer: SSAValue,
+        mask: SSAValue | None = None,
+        alignment: int = 4,
+    ) -> None:
+        """Put f32, or elements of another size, down, all or where the mask says so."""
         if mask is None:
             operands = (value, pointer)
-            self.do(llvm.StoreOp.create(operands=operands, properties=dict(_aligned(4))))
+            self.do(llvm.StoreOp.create(operands=operands, properties=dict(_aligned(alignment))))
             return
-        given = (value, pointer, self.integer(4, i32), mask)
+        given = (value, pointer, self.integer(alignment, i32), mask)
         self.run(f"llvm.masked.store.{suffix(value)}.p0", given)
 
     def store_number(self, value: SSAValue, pointer: SSAValue) -> None:
         """Put an i64 down."""
         self.do(llvm.StoreOp.create(operands=(value, pointer), properties=dict(_aligned(8))))
+
+    def load_flags(self, pointer: SSAValue, lanes: int, mask: SSAValue | None = None) -> SSAValue:
+        """A mask of as many booleans as there are lanes, a byte each."""
+        kind = vector_of(lanes, i8)
+        nothing = self.add_zeros(kind)
+        if mask is None:
+            found = self.load(pointer, kind, 1)
+        else:
+            given = (pointer, self.integer(1, i32), mask, nothing)
+            found = self.call(f"llvm.masked.load.v{lanes}i8.p0", given, kind)
+        predicate = _integer(llvm.ICmpPredicateFlag("ne").to_int())
+        flags = vector_of(lanes, i1)
+        return self.add(llvm.ICmpOp, (found, nothing), flags, {"predicate": predicate})
+
+    def load_numbers(
+        self, pointer: SSAValue, lanes: int, bits: int, mask: SSAValue | None = None
+    ) -> SSAValue:
+        """As many integers of 32 or 64 bits as there are lanes, as f32."""
+        kind = vector_of(lanes, i64 if bits == 64 else i32)
+        if mask is None:
+            found = self.load(pointer, kind, bits // 8)
+        else:
+            given = (pointer, self.integer(bits // 8, i32), mask, self.add_zeros(kind))
+            found = self.call(f"llvm.masked.load.v{lanes}i{bits}.p0", given, kind)
+        return self.add(llvm.SIToFPOp, (found,), vector_of(lanes), {})
+
+    def store_flags(self, flags: SSAValue, pointer: SSAValue, mask: SSAValue | None = None) -> None:
+        """Put a mask down as booleans."""
+        lanes = cast("VectorType[Any]", flags.type).get_shape()[0]
+        value = self.add(llvm.ZExtOp, (flags,), vector_of(lanes, i8), {})
+        if mask is None:
+            operands = (value, pointer)
+            self.do(llvm.StoreOp.create(operands=operands, properties=dict(_aligned(1))))
+            return
+        given = (value, pointer, self.integer(1, i32), mask)
+        self.run(f"llvm.masked.store.v{lanes}i8.p0", given)
+
+    def add_zeros(self, kind: Attribute) -> SSAValue:
+        """Zeros of a type, which stand at the top of the function."""
+        if ("zeros", kind) not in self._constants:
+            zeros = llvm.ZeroOp(result_types=[cast(Any, kind)])
+            self._constants["zeros", kind] = self._at_top(zeros)
+        return self._constants["zeros", kind]
 
     def lanes_below(self, count: SSAValue, lanes: int) -> SSAValue:
         """A mask of the first `count` lanes; none if that is negative, all if there are not more."""
@@ -244,11 +310,16 @@ class Builder:
         return self.spread(self.load(pointer, f32, 4), lanes)
 
     def spread(self, value: SSAValue, lanes: int) -> SSAValue:
-        """One f32 in all lanes."""
-        kind = vector_of(lanes)
+        """One number in all lanes."""
+        kind = vector_of(lanes, value.type)
         given = (self.poison(kind), value, self.integer(0, i32))
         first = self.add(llvm.InsertElementOp, given, kind, {})
         return self.add(llvm.ShuffleVectorOp, (first, first), kind, _zeros(lanes))
+
+    def picked(self, a: SSAValue, b: SSAValue, lanes: Sequence[int]) -> SSAValue:
+        """Lanes of two vectors, those of the second counted after those of the first."""
+        mask = {"mask": DenseArrayBase.from_list(i32, list(lanes))}
+        return self.add(llvm.ShuffleVectorOp, (a, b), a.type, mask)
 
     # Floats.
 
@@ -294,6 +365,15 @@ class Builder:
     def largest_lane(self, a: SSAValue) -> SSAValue:
         """The largest of all lanes; NaN if one is."""
         return self.call(f"llvm.vector.reduce.fmaximum.{suffix(a)}", (a,), f32)
+
+    def smallest_lane(self, a: SSAValue) -> SSAValue:
+        """The smallest of all lanes; NaN if one is."""
+        return self.call(f"llvm.vector.reduce.fminimum.{suffix(a)}", (a,), f32)
+
+    def product(self, a: SSAValue) -> SSAValue:
+        """The product of all lanes, in any order."""
+        name = f"llvm.vector.reduce.fmul.{suffix(a)}"
+        return self.call(name, (self.float(1.0), a), f32, _ANY_ORDER)
 
     def cast(self, a: SSAValue, kind: Attribute) -> SSAValue:
         """The same bits as another type."""
@@ -438,9 +518,18 @@ def _zeros(lanes: int) -> Mapping[str, Attribute]:
     return {"mask": DenseArrayBase.from_list(i32, [0] * lanes)}
 
 
+@cache
+def _integer(value: int, kind: Any = i64) -> IntegerAttr[Any]:
+    return IntegerAttr(value, kind)
+
+
 def _intrinsic(name: str, count: int, flags: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
+    return {**flags, **_called(name, count)}
+
+
+@cache
+def _called(name: str, count: int) -> Mapping[str, Attribute]:
     return {
-        **flags,
         "intrin": StringAttr(name),
         "op_bundle_sizes": DenseArrayBase.from_list(i32, ()),
         "operandSegmentSizes": DenseArrayBase.from_list(i32, (count, 0)),

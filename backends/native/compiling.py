@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pyflame_rt.backends.native import objects
 from pyflame_rt.backends.native.llvm import binding
 from pyflame_rt.backends.native.processors import Instructions
 
-_LOCK = threading.Lock()
-"""LLVM's parser and code generator are called by one thread at a time."""
+
+@cache
+def _lock() -> threading.Lock:
+    """LLVM's parser and code generator are called by one thread at a time."""
+    return threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    # The thread that holds it does not live on in a child.
+    os.register_at_fork(after_in_child=_lock.cache_clear)
 
 
 def to_object(text: str, kind: Instructions) -> bytes:
     """Machine code, as an object file in memory, of LLVM's text."""
-    with _LOCK:
+    with _lock():
         machine = _machine(kind)
         parsed = binding().parse_assembly(text)
         parsed.verify()
@@ -27,7 +37,7 @@ def to_object(text: str, kind: Instructions) -> bytes:
 
 def to_assembly(text: str, kind: Instructions) -> str:
     """What a person reads of the machine code."""
-    with _LOCK:
+    with _lock():
         return str(_machine(kind).emit_assembly(binding().parse_assembly(text)))
 
 
@@ -60,7 +70,14 @@ class Loaded:
 
 def load(code: bytes, name: str, arguments: Sequence[Any]) -> Loaded:
     """A function of an object file, of arguments of these C types."""
-    with _LOCK:
+    if (found := objects.placed(code, name)) is not None:
+        return Loaded(ctypes.CFUNCTYPE(None, *arguments)(found.address), found, found.address)
+    return load_by_llvm(code, name, arguments)
+
+
+def load_by_llvm(code: bytes, name: str, arguments: Sequence[Any]) -> Loaded:
+    """As `load`, of any object file that LLVM makes."""
+    with _lock():
         _initialize()
         empty = binding().parse_assembly("")
         machine = binding().Target.from_default_triple().create_target_machine(jit=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,6 +31,10 @@ _MOST_TAPS = 32
 
 _A_BYTE = 0.1
 """Nanoseconds."""
+
+
+Packed = Callable[[str, Callable[[], Array]], Array]
+"""What was packed under a name, or is made now."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,10 @@ class IntegerConvolution:
         epilogue: Epilogue,
         *,
         signed: bool,
+        packed: Packed = lambda _, make: make(),
     ) -> IntegerConvolution:
         """That of weights (features, channels of a group, rows, columns), with one zero point or one
-        a feature, of x of int8, if `signed`, or uint8.
+        a feature, of x of int8, if `signed`, or uint8. What is packed of them may be there already.
 
         Raises BackendError when this machine has no such instructions.
         """
@@ -117,9 +123,10 @@ class IntegerConvolution:
             raise BackendError(f"code of kind {schedule.cpu!r} does not run here")
         ending = epilogue.ending(signed=signed, has_shifts=False)
         if geometry.is_depthwise:
-            taps, colsums = _taps(schedule.columns, w, zero_point)
-            return IntegerConvolution(geometry, schedule, epilogue, ending, (), taps, colsums)
-        products = tuple(_products(schedule, geometry, w, zero_point, epilogue, signed))
+            whole = packed("taps", lambda: _taps(schedule.columns, w, zero_point))
+            given = (geometry, schedule, epilogue, ending, ())
+            return IntegerConvolution(*given, whole[:-1], whole[-1])
+        products = tuple(_products(schedule, geometry, w, zero_point, epilogue, signed, packed))
         return IntegerConvolution(geometry, schedule, epilogue, ending, products, None, None)
 
     def steps(
@@ -130,11 +137,12 @@ class IntegerConvolution:
         *,
         zero: Number | None = None,
         scale: Number | None = None,
+        residual: Place | None = None,
     ) -> list[Step]:
         """The steps of operands: `room` is memory for a padded image."""
         g, size = self.geometry, self.ending.size
         if g.is_pointwise:
-            return [self.products[0].step(x, y, zero=zero, scale=scale)]
+            return [self.products[0].step(x, y, zero=zero, scale=scale, residual=residual)]
         found: list[Step] = []
         for image in range(g.images):
             seen = Place(x.operand, x.offset + image * math.prod(g.sizes) * g.channels)
@@ -142,11 +150,18 @@ class IntegerConvolution:
             if g.is_padded:
                 found.append(self._padding(seen, room, zero))
                 seen = room
-            found += self._image(seen, put, zero, scale)
+            way = put.offset - y.offset
+            more = None if residual is None else Place(residual.operand, residual.offset + way)
+            found += self._image(seen, put, zero, scale, more)
         return found
 
     def _image(
-        self, x: Place, y: Place, zero: Number | None, scale: Number | None
+        self,
+        x: Place,
+        y: Place,
+        zero: Number | None,
+        scale: Number | None,
+        residual: Place | None,
     ) -> Iterator[Step]:
         g = self.geometry
         if self.taps is not None:
@@ -157,22 +172,35 @@ class IntegerConvolution:
         for k, product in enumerate(self.products):
             seen = Place(x.operand, x.offset + k * across)
             put = Place(y.operand, y.offset + k * columns)
-            yield product.step(seen, put, zero=zero, scale=scale)
+            more = residual
+            if more is not None:
+                more = Place(more.operand, more.offset + k * columns)
+            yield product.step(seen, put, zero=zero, scale=scale, residual=more)
 
     def _padding(self, x: Place, room: Place, zero: Number | None) -> Step:
         g = self.geometry
         (rows, columns), (top, left) = g.padded, g.begins
         # Where windows do not reach the end of the image, all of it is there all the same.
         height, width = g.sizes
-        kernel = PaddingKernel(self.schedule.cpu, 4 * self.schedule.lanes)
+        loaded = integer_processors.loaded(
+            PaddingKernel(self.schedule.cpu, 4 * self.schedule.lanes)
+        )
         zero, held = (_NO_ZERO.ctypes.data, (_NO_ZERO,)) if zero is None else (zero, ())
-        c = g.channels
-        numbers = (
-            x, room, zero, top, height, rows - top - height,
-            left * c, width * c, (columns - left - width) * c, width * c,
-        )  # fmt: skip
-        call = Call(integer_processors.loaded(kernel), numbers, held)
-        return Step(((call,),), g.room * _A_BYTE)
+        c, count = g.channels, max(1, min(self.schedule.shares, height))
+        bounds = [height * share // count for share in range(count + 1)]
+        shares: list[tuple[Call, ...]] = []
+        for first, last in pairwise(bounds):
+            # What is above and below belongs to the first share and the last one.
+            above, below = top if first == 0 else 0, rows - top - height if last == height else 0
+            begin = 0 if first == 0 else top + first
+            numbers = (
+                Place(x.operand, x.offset + first * width * c),
+                Place(room.operand, room.offset + begin * columns * c),
+                zero, above, last - first, below,
+                left * c, width * c, (columns - left - width) * c, width * c,
+            )  # fmt: skip
+            shares.append((Call(loaded, numbers, held),))
+        return Step(tuple(shares), g.room * _A_BYTE)
 
     def _windows(self, x: Place, y: Place, zero: Number | None, scale: Number | None) -> Step:
         g, schedule, taps, colsums = self.geometry, self.schedule, self.taps, self.colsums
@@ -211,16 +239,15 @@ _ONE = np.ones(16, np.float32)
 _NO_ZERO.flags.writeable = _ONE.flags.writeable = False
 
 
-def _taps(width: int, w: Array, zero_point: Array | None) -> tuple[Array, Array]:
+def _taps(width: int, w: Array, zero_point: Array | None) -> Array:
     """(taps, channels) as i32 less zero points, filled up; and their sums."""
     wide = w.reshape(w.shape[0], -1).astype(np.int32)
     if zero_point is not None:
         wide = wide - zero_point.reshape(-1, 1).astype(np.int32)
-    found = on_lines((wide.shape[1], -(-wide.shape[0] // width) * width), np.int32)
-    found[:, : wide.shape[0]] = wide.T
-    sums = on_lines((found.shape[1],), np.int32)
-    sums[: wide.shape[0]] = wide.sum(1)
-    return found, sums
+    found = on_lines((wide.shape[1] + 1, -(-wide.shape[0] // width) * width), np.int32)
+    found[:-1, : wide.shape[0]] = wide.T
+    found[-1, : wide.shape[0]] = wide.sum(1)
+    return found
 
 
 def _products(
@@ -230,28 +257,38 @@ def _products(
     zero_point: Array | None,
     epilogue: Epilogue,
     signed: bool,
+    packed: Packed,
 ) -> Iterator[IntegerProduct]:
     layout, runs = _layout(g, 1 if epilogue.result == "bytes" else 4)
     each = g.features // g.group
     for k in range(g.group):
         part = slice(k * each, (k + 1) * each)
-        # (features, channels, rows, columns) by rows, columns and channels.
-        matrix = w[part].transpose(2, 3, 1, 0).reshape(runs, -1, each)
         shift = zero_point
         if shift is not None and shift.size > 1:
             shift = shift.reshape(-1)[part]
-        packed = Weights.of(schedule.columns, matrix, shift)
-        yield IntegerProduct.of(schedule, layout, packed, _of_part(epilogue, part), signed=signed)
+
+        def make(part: slice = part, shift: Array | None = shift) -> Array:
+            # (features, channels, rows, columns) by rows, columns and channels.
+            matrix = w[part].transpose(2, 3, 1, 0).reshape(runs, -1, each)
+            return Weights.of(schedule.columns, matrix, shift).whole
+
+        depth = math.prod(w.shape[1:]) // runs
+        weights = Weights.over(
+            schedule.columns, packed(f"{k} {each} {runs}", make), (runs, depth, each)
+        )
+        yield IntegerProduct.of(schedule, layout, weights, _of_part(epilogue, part), signed=signed)
 
 
 def _of_part(epilogue: Epilogue, part: slice) -> Epilogue:
     def taken(values: Array | None) -> Array | None:
         return values.reshape(-1)[part] if values is not None and values.size > 1 else values
 
-    return Epilogue(
-        epilogue.result, taken(epilogue.bias), taken(epilogue.factors), taken(epilogue.addends),
-        epilogue.limits,
-    )  # fmt: skip
+    return replace(
+        epilogue,
+        bias=taken(epilogue.bias),
+        factors=taken(epilogue.factors),
+        addends=taken(epilogue.addends),
+    )
 
 
 def _layout(g: Geometry, size: int) -> tuple[Windows, int]:
@@ -260,7 +297,7 @@ def _layout(g: Geometry, size: int) -> tuple[Windows, int]:
     each, columns = g.channels // g.group, g.features // g.group
     if g.is_pointwise:
         rows = g.images * math.prod(g.outputs)
-        return Windows(rows, columns, pixel, pixel, c_row), 1
+        return Windows(rows, columns, pixel, pixel, c_row, c_row), 1
     line = g.padded[1] * pixel
     (rows, across), (down, right) = g.window, g.dilations
     dense = right == 1 and g.group == 1
@@ -270,8 +307,9 @@ def _layout(g: Geometry, size: int) -> tuple[Windows, int]:
     else:
         lines, a_line, runs, a_run, depth = rows, down * line, across, right * pixel, each
     layout = Windows(
-        g.outputs[1], columns, depth, g.strides[1] * pixel, c_row,
+        g.outputs[1], columns, depth, g.strides[1] * pixel, c_row, c_row,
         repeats=g.outputs[0], a_repeat=g.strides[0] * line, c_repeat=g.outputs[1] * c_row,
+        residual_repeat=g.outputs[1] * c_row,
         runs=runs, a_run=a_run, lines=lines, a_line=a_line,
     )  # fmt: skip
     return layout, lines * runs

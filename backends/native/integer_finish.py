@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import f32, i64
 from xdsl.ir import SSAValue
 
+from pyflame_rt.backends.native.activations import activated, is_short
 from pyflame_rt.backends.native.builder import POINTER, Builder
+from pyflame_rt.backends.native.integer_quotients import SumCode
 from pyflame_rt.backends.native.integer_vectors import Integers, Limits
 
 RESULTS = ("int32", "bytes", "float32")
@@ -27,6 +29,19 @@ bias and residual, and not less than a floor if there is one."""
 FIELDS = ("@colsums", "@shifts", "@bias", "@factors", "@addends", "@limits")
 """Of each column sum (w - t), t, an i32 that is added, an f32 factor, an f32 that is added after it; and
 limits, or a floor."""
+
+ADDED = 64
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class Adding:
+    """Bytes that are added to those that sums become, as reals that both stand for; their numbers lie
+    `ADDED` bytes behind the limits."""
+
+    signed: bool
+    how: str
+    """How they are divided: see `integer_quotients`."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,12 @@ class Ending:
     """Whether there are columns with a t."""
     has_floor: bool = False
     """Whether f32 have a least one."""
+    activation: str = ""
+    """A function of f32, one of `activations`; "" for none."""
+    numbers: tuple[float, ...] = ()
+    """Its numbers."""
+    adds: Adding | None = None
+    """What is added to bytes, which become others then."""
 
     @property
     def size(self) -> int:
@@ -63,6 +84,7 @@ class Finish:
         self._starts: dict[int, SSAValue] = {}
         self._factors: dict[int, SSAValue] = {}
         self._limits: Limits | None = None
+        self._sum: SumCode | None = None
 
     def _of(self, name: str, vector: int, *, floats: bool = False) -> SSAValue:
         place = self._b.at(self._b.at(self._given[name], self._across), 4 * self._v.lanes * vector)
@@ -96,6 +118,12 @@ class Finish:
         if self._ending.result == "bytes":
             self._limits = self._v.limits(self._given["limits"])
 
+    def prepare_sum(self) -> None:
+        """Read the numbers of what is added, if anything is, before branches."""
+        if (adds := self._ending.adds) is not None:
+            numbers = self._b.at(self._given["limits"], ADDED)
+            self._sum = SumCode(self._b, self._v, numbers, adds.how, skips_a=True)
+
     def value(
         self,
         total: SSAValue,
@@ -114,15 +142,26 @@ class Finish:
         if self._ending.result == "bytes":
             limits = self._limits = self._limits or v.limits(self._given["limits"])
             # Factors are finite, and so is every product with them, or infinite.
+            if self._ending.adds is not None:
+                return v.whole(scaled, limits)
             return v.narrow(v.rounded(scaled, limits, is_number=True))
         scaled = b.add_floats(scaled, self._of("addends", vector, floats=True))
         if residual is not None:
             scaled = b.add_floats(scaled, residual)
         return scaled
 
-    def floored(self, value: SSAValue) -> SSAValue:
-        """f32 that are not less than the floor; NaN stays."""
-        if not self._ending.has_floor:
+    def added(self, value: SSAValue, place: SSAValue, mask: SSAValue | None) -> SSAValue:
+        """The bytes that a value of whole numbers and bytes at an address are together."""
+        adds = self._ending.adds
+        assert adds is not None and self._sum is not None
+        return self._sum.of_real(value, self._v.load_bytes(place, mask, signed=adds.signed))
+
+    def activated(self, value: SSAValue) -> SSAValue:
+        """f32 that are not less than the floor, or a short function of them; NaN stays."""
+        ending = self._ending
+        if ending.activation and is_short(ending.activation):
+            value = activated(self._b, ending.activation, ending.numbers, value)
+        if not ending.has_floor:
             return value
         floor = self._b.load(self._given["limits"], f32, 4)
         return self._b.larger(value, self._v.spread_number(floor))

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from pyflame_rt.backends.native import integer_processors
 from pyflame_rt.backends.native.compiling import Loaded
-from pyflame_rt.backends.native.integer_finish import Ending
+from pyflame_rt.backends.native.integer_finish import Adding, Ending
 from pyflame_rt.backends.native.integer_gemm import JOB, IntegerGemmKernel
 from pyflame_rt.backends.native.integer_vectors import MAGIC_BITS
-from pyflame_rt.backends.native.products import Layout
+from pyflame_rt.backends.native.products import Finish, pack_groups
 from pyflame_rt.backends.native.steps import Call, Number, Place, Records, Step, address_of
-from pyflame_rt.backends.native.tiles import Tiles
+from pyflame_rt.backends.native.tiles import Block, Layout, Tiles, shares
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
 from pyflame_rt.errors import BackendError
-
-_CACHED = 1 << 19
-"""Bytes of x and y that stay in the second cache while weights go by."""
 
 _MULTIPLIED, _READ = 400.0, 100.0
 """Multiplications, and bytes of weights, in a nanosecond; about."""
@@ -96,7 +93,7 @@ class Weights:
         found = Weights.over(width, room, (runs, depth, columns))
         found.colsums[:columns] = centered.sum((0, 1), dtype=np.int64).astype(np.int32)
         found.shifts[:columns] = np.where(fits, 0, shift - middle)
-        _pack(np.where(fits, centered, wide - np.int16(middle)).astype(np.int8), found.packed)
+        pack_groups(np.where(fits, centered, wide - np.int16(middle)).astype(np.int8), found.packed)
         return found
 
     @staticmethod
@@ -117,14 +114,6 @@ def _sizes(width: int, runs: int, depth: int, columns: int) -> tuple[int, int, i
     return size, size + 4 * padded_columns, size + 8 * padded_columns
 
 
-def _pack(w: Array, packed: Array) -> None:
-    runs, depth, columns = w.shape
-    panels, _, fours, width, _ = packed.shape
-    filled = np.zeros((runs, fours * 4, panels * width), np.int8)
-    filled[:, :depth, :columns] = w
-    packed[...] = filled.reshape(runs, fours, 4, panels, width).transpose(3, 0, 1, 4, 2)
-
-
 @dataclass(frozen=True, eq=False)
 class Epilogue:
     """What is done to sums: see `integer_finish.RESULTS`. Vectors have one element a column.
@@ -141,6 +130,10 @@ class Epilogue:
     """f32, added after that."""
     limits: Array | None = None
     """What `limits_of` or `floor_of` returned."""
+    finish: Finish = field(default_factory=Finish)
+    """The function of f32."""
+    adds: Adding | None = None
+    """What is added to bytes, of which the limits have the numbers."""
 
     def __post_init__(self) -> None:
         factors = self.factors
@@ -150,7 +143,11 @@ class Epilogue:
     def ending(self, *, signed: bool, has_shifts: bool) -> Ending:
         """What code has to do it, for signed x or others."""
         has_floor = self.result == "float32" and self.limits is not None
-        return Ending(self.result, signed, has_shifts, has_floor)
+        function = self.finish
+        return Ending(
+            self.result, signed, has_shifts, has_floor, function.activation, function.numbers,
+            self.adds,
+        )  # fmt: skip
 
 
 def limits_of(low: int, high: int, zero_point: int) -> Array:
@@ -204,11 +201,16 @@ class IntegerProduct:
         tiles = Tiles.of(schedule.rows, layout.rows)
         panels = tiles.panels(schedule.rows, layout.columns // schedule.columns)
         dot = integer_processors.dot_of(schedule.cpu)
-        kernel = IntegerGemmKernel(replace(schedule, shares=1), dot, tiles.heights, panels, ending)
+        kind = integer_processors.known()[schedule.cpu]
+        kernel = IntegerGemmKernel(
+            replace(schedule, shares=1), dot, tiles.heights, panels, ending, kind.has_fma
+        )
         operands = _Operands.of(schedule, panels, weights, epilogue, ending)
         jobs = tuple(
             np.array([operands.record(layout, block) for block in share], np.int64)
-            for share in _shares(schedule, tiles, layout, ending.size)
+            for share in shares(
+                tiles, layout, schedule.columns, schedule.shares, layout.row_size, ending.size
+            )
         )
         multiplied = layout.repeats * layout.rows * layout.row_size * layout.columns / _MULTIPLIED
         work = max(multiplied, weights.packed.nbytes / _READ)
@@ -271,66 +273,6 @@ def bound(step: Step, arrays: Sequence[Array | None]) -> Callable[[], None]:
     return run
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Some of the rows and columns: tiles from a row on, in some of the repeats."""
-
-    row: int
-    high: int
-    low: int
-    first: int
-    repeats: int
-    column: int = 0
-    columns: int = 0
-
-
-def _shares(
-    schedule: IntegerSchedule, tiles: Tiles, layout: Windows, size: int
-) -> list[list[_Block]]:
-    """Blocks for each of several shares: of columns where there are enough, else of rows."""
-    width, count = schedule.columns, schedule.shares
-    panels = -(-layout.columns // width)
-    rows = layout.repeats if layout.repeats > 1 else tiles.high + tiles.low
-    by_columns = panels >= count and (panels % count == 0 or panels >= 4 * count or rows < count)
-    count = count if by_columns or rows >= 2 else 1
-    total = panels if by_columns else rows
-    found: list[list[_Block]] = []
-    for share in range(count):
-        start, stop = total * share // count, total * (share + 1) // count
-        if start == stop:
-            continue
-        first, last = (start, stop) if by_columns else (0, panels)
-        column, end = first * width, min(last * width, layout.columns)
-        blocks = _blocks(
-            tiles, layout, (end - column) * size, *((0, rows) if by_columns else (start, stop))
-        )
-        found.append([replace(block, column=column, columns=end - column) for block in blocks])
-    return found
-
-
-def _blocks(tiles: Tiles, layout: Windows, out: int, begin: int, end: int) -> list[_Block]:
-    """Rows that stay in the cache, of those repeats or tiles; `out` are the bytes of one of y."""
-    count = end - begin
-    if layout.repeats > 1:
-        # Stretches of neighbouring repeats are the same elements.
-        size = min(layout.rows * layout.row_size, layout.a_repeat) + layout.rows * out
-        some = -(-count // max(1, -(-count * size // _CACHED)))
-        return [
-            _Block(0, tiles.high, tiles.low, first, min(some, end - first))
-            for first in range(begin, end, some)
-        ]
-    most = max(1, _CACHED // max(1, tiles.height * (layout.row_size + out)))
-    some = max(1, -(-count // max(1, -(-count // most))))
-    found: list[_Block] = []
-    for first in range(begin, end, some):
-        stop = min(first + some, end)
-        high = max(0, min(stop, tiles.high) - first)
-        before = min(first, tiles.high)
-        row = before * tiles.height + (first - before) * (tiles.height - 1)
-        found.append(_Block(row, high, stop - first - high, 0, 1))
-    return found
-
-
 @dataclass(frozen=True, eq=False)
 class _Operands:
     """What the jobs of a product have in common."""
@@ -357,41 +299,21 @@ class _Operands:
     def held(self) -> tuple[Array, ...]:
         return (self.weights.packed, *self.vectors.values())
 
-    def record(self, layout: Windows, block: _Block) -> list[int]:
+    def record(self, layout: Windows, block: Block) -> list[int]:
         """The job of a block."""
-        wide = block.columns // (self.width * self.panels) if self.panels > 1 else 0
         panel = self.weights.packed.strides[0]
-        fields = {
-            "a": block.first * layout.a_repeat + block.row * layout.a_row,
-            "a_row": layout.a_row,
+        found = {
+            **block.fields(layout, self.width, self.panels, self.size),
             "b": self.weights.packed.ctypes.data + block.column // self.width * panel,
             "b_panel": panel,
-            "c": block.first * layout.c_repeat + block.row * layout.c_row
-            + block.column * self.size,
-            "c_row": layout.c_row,
-            "residual": block.first * layout.residual_repeat + block.row * layout.residual_row
-            + block.column * 4,
-            "residual_row": layout.residual_row,
-            "columns": block.columns,
-            "wide": wide,
-            "narrow": -(-(block.columns - wide * self.panels * self.width) // self.width),
-            "high": block.high,
-            "low": block.low,
-            "repeats": block.repeats,
-            "a_repeat": layout.a_repeat,
-            "c_repeat": layout.c_repeat,
-            "residual_repeat": layout.residual_repeat,
             "lines": layout.lines,
             "a_line": layout.a_line,
-            "runs": layout.runs,
-            "a_run": layout.a_run,
-            "depth": layout.depth,
             **{
                 name: array.ctypes.data + (0 if name == "limits" else 4 * block.column)
                 for name, array in self.vectors.items()
             },
-        }  # fmt: skip
-        return [fields[name.removeprefix("@")] for name in JOB]
+        }
+        return [found[name.removeprefix("@")] for name in JOB]
 
 
 def finishing(width: int, columns: int, epilogue: Epilogue) -> dict[str, Array]:
@@ -400,7 +322,8 @@ def finishing(width: int, columns: int, epilogue: Epilogue) -> dict[str, Array]:
     for name, values, dtype, usual in (
         ("bias", epilogue.bias, np.int32, 0),
         ("factors", epilogue.factors, np.float32, 1),
-        ("addends", epilogue.addends, np.float32, 0),
+        # Whatever it is added to stays as it is, 0 of either sign too.
+        ("addends", epilogue.addends, np.float32, -0.0),
     ):
         given = np.array(usual) if values is None else values.reshape(-1)
         found[name] = padded(width, np.broadcast_to(given, (columns,)), dtype)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 from xdsl.dialects import llvm
 from xdsl.dialects.builtin import ModuleOp, f32, i8, i32
 from xdsl.ir import SSAValue
@@ -19,11 +21,20 @@ from pyflame_rt.backends.native.integer_vectors import (
     Limits,
 )
 from pyflame_rt.backends.native.loops import fields, vectors
-from pyflame_rt.backends.native.steps import Call, Number
+from pyflame_rt.backends.native.steps import Call, Number, Place, Step
 from pyflame_rt.dialects.plan.integer_schedules import INTEGER_SCHEDULES
 
 FIELDS = ("@x", "@y", "@scale", "@zero", "count")
 """Of f32 x, bytes y, an f32 scale and the byte of a zero point, which a dynamic kernel writes."""
+
+SHARED = (*FIELDS, "@ranges", "parts")
+"""Of a part of x, the ranges of all of whose parts are known."""
+
+_MANY = 1 << 15
+"""Elements of a share, at the least."""
+
+_MEASURED, _QUANTIZED = 0.05, 0.12
+"""Nanoseconds an element, about."""
 
 _WIDE = 4
 """Registers of a vector."""
@@ -41,16 +52,19 @@ class QuantizeKernel:
     lanes: int
     dynamic: bool
     signed: bool
+    shared: bool = False
+    """Whether ranges of the parts of x were measured by `RangeKernel`."""
 
     entry = "integer_quantize"
 
     def emit(self) -> ModuleOp:
         """The module, in the `llvm` dialect."""
         b = Builder(self.entry, [POINTER], public=True)
-        given = fields(b, b.arguments[0], FIELDS)
+        given = fields(b, b.arguments[0], SHARED if self.shared else FIELDS)
         v = Integers(b, _WIDE * self.lanes, "single")
         if self.dynamic:
-            scale, zero = self._measured(b, v, given)
+            find = range_of_parts if self.shared else range_of
+            scale, zero = self._measured(b, v, given, *find(b, v, given))
         else:
             scale = b.load(given["scale"], f32, 4)
             zero = v.byte(given["zero"], signed=self.signed)
@@ -67,18 +81,9 @@ class QuantizeKernel:
         return Limits(*(v.spread_number(value) for value in (*bounds, bits)))
 
     def _measured(
-        self, b: Builder, v: Integers, given: dict[str, SSAValue]
+        self, b: Builder, v: Integers, given: dict[str, SSAValue], low: SSAValue, high: SSAValue
     ) -> tuple[SSAValue, SSAValue]:
         """The scale and zero point of the range of x, which are written as well."""
-
-        def widen(places: Values, mask: SSAValue | None, found: Values) -> Values:
-            x = b.load_vector(places[0], v.lanes, mask)
-            return [v.at_most(x, found[0]), v.at_least(x, found[1])]
-
-        none = b.splat(0.0, v.lanes)
-        lows, highs = vectors(b, given["count"], v.lanes, [given["x"]], widen, [none, none])
-        name = f"llvm.vector.reduce.fminimum.v{v.lanes}f32"
-        low, high = b.call(name, (lows,), f32), b.largest_lane(highs)
         ratio = b.divide(b.subtract(high, low), b.float(255.0))
         is_point = b.compare_floats("oeq", low, high)
         scale = b.choose(is_point, b.float(1.0), ratio)
@@ -100,6 +105,56 @@ class QuantizeKernel:
             v.put(v.narrow(v.rounded(value, limits)), y, mask, 1)
 
         _over_both(b, v, given, put)
+
+
+def range_of(b: Builder, v: Integers, given: Mapping[str, SSAValue]) -> tuple[SSAValue, SSAValue]:
+    """The least and the greatest of `count` elements of x, and 0."""
+
+    def widen(places: Values, mask: SSAValue | None, found: Values) -> Values:
+        x = b.load_vector(places[0], v.lanes, mask)
+        return [v.at_most(x, found[0]), v.at_least(x, found[1])]
+
+    none = b.splat(0.0, v.lanes)
+    lows, highs = vectors(b, given["count"], v.lanes, [given["x"]], widen, [none, none])
+    name = f"llvm.vector.reduce.fminimum.v{v.lanes}f32"
+    return b.call(name, (lows,), f32), b.largest_lane(highs)
+
+
+def range_of_parts(
+    b: Builder, v: Integers, given: Mapping[str, SSAValue]
+) -> tuple[SSAValue, SSAValue]:
+    """The least of the first of several pairs, and the greatest of the others."""
+
+    def widen(values: Values) -> Values:
+        place, low, high = values
+        one, other = b.load(place, f32, 4), b.load(b.at(place, 4), f32, 4)
+        low = b.choose(b.compare_floats("olt", one, low), one, low)
+        high = b.choose(b.compare_floats("ogt", other, high), other, high)
+        return [b.at(place, 8), low, high]
+
+    zero = b.float(0.0)
+    _, low, high = b.loop(given["parts"], [given["ranges"], zero, zero], widen)
+    return low, high
+
+
+@dataclass(frozen=True)
+class RangeKernel:
+    """Code that writes the range of x and 0: the least element and the greatest, where y would be."""
+
+    cpu: str
+    lanes: int
+
+    entry = "integer_range"
+
+    def emit(self) -> ModuleOp:
+        """The module, in the `llvm` dialect."""
+        b = Builder(self.entry, [POINTER], public=True)
+        given = fields(b, b.arguments[0], FIELDS)
+        v = Integers(b, _WIDE * self.lanes, "single")
+        low, high = range_of(b, v, given)
+        v.put(low, given["y"], None, 4)
+        v.put(high, b.at(given["y"], 4), None, 4)
+        return ModuleOp([b.finish()])
 
 
 @dataclass(frozen=True)
@@ -167,3 +222,55 @@ def quantize_call(
     """The quantization of so many f32; a `dynamic` one, to uint8, writes the scale and zero point."""
     kernel = QuantizeKernel(cpu, INTEGER_SCHEDULES[cpu].lanes, dynamic, signed)
     return Call(integer_processors.loaded(kernel), (x, y, scale, zero, count))
+
+
+def stretches(count: int, shares: int) -> list[tuple[int, int]]:
+    """Where each of several parts of so many elements begins, and how many it has: few of few."""
+    parts = max(1, min(shares, count // _MANY))
+    bounds = [count * k // parts for k in range(parts + 1)]
+    return [(start, stop - start) for start, stop in pairwise(bounds)]
+
+
+def steps_of(
+    cpu: str, places: Sequence[Place], count: int, shares: int, how: str, *, signed: bool
+) -> tuple[Step, ...]:
+    """Between so many f32 and bytes at places, by a scale and zero point at others: "given", "dynamic",
+    or "back"."""
+    x, y, scale, zero = places
+    if how == "dynamic":
+        return dynamic_steps(cpu, x, y, scale, zero, count, shares)
+    make = dequantize_call if how == "back" else quantize_call
+    calls = [
+        make(
+            cpu, Place(x.operand, x.offset + 4 * start), Place(y.operand, y.offset + start),
+            scale, zero, size, signed=signed,
+        )
+        for start, size in stretches(count, shares)
+    ]  # fmt: skip
+    return (Step(tuple((call,) for call in calls), count * _QUANTIZED),)
+
+
+def dynamic_steps(
+    cpu: str, x: Place, y: Place, scale: Place, zero: Place, count: int, shares: int
+) -> tuple[Step, ...]:
+    """The quantization of so many f32 by their own range: many of them in parts, each of which is
+    measured before any is quantized."""
+    found = stretches(count, shares)
+    if len(found) < 2:
+        return (Step.of(quantize_call(cpu, x, y, scale, zero, count, dynamic=True)),)
+    lanes = INTEGER_SCHEDULES[cpu].lanes
+    ranges, unused = np.zeros((len(found), 2), np.float32), np.zeros(2, np.float32)
+    measure = integer_processors.loaded(RangeKernel(cpu, lanes))
+    quantize = integer_processors.loaded(QuantizeKernel(cpu, lanes, True, False, shared=True))
+    measuring: list[tuple[Call]] = []
+    quantizing: list[tuple[Call]] = []
+    for k, (start, size) in enumerate(found):
+        part = Place(x.operand, x.offset + 4 * start)
+        record = (part, ranges[k].ctypes.data, 0, 0, size)
+        measuring.append((Call(measure, record, (ranges,)),))
+        # One of the parts says what all of them found.
+        told = (unused.ctypes.data, unused.ctypes.data + 4) if k else (scale, zero)
+        into = Place(y.operand, y.offset + start)
+        record = (part, into, *told, size, ranges.ctypes.data, len(found))
+        quantizing.append((Call(quantize, record, (ranges, unused)),))
+    return Step(tuple(measuring), count * _MEASURED), Step(tuple(quantizing), count * _QUANTIZED)

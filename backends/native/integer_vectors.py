@@ -219,13 +219,22 @@ class Integers:
     def rounded(self, value: SSAValue, limits: Limits, *, is_number: bool = False) -> SSAValue:
         """f32 as the nearest integers, even ones of two, in limits; the least one for NaN."""
         b = self._b
-        # Limits are integers: bounding before rounding is bounding after it.
+        whole = b.add_floats(self._bounded(value, limits, is_number), self._magic())
+        return self.plus(b.cast(whole, vector_of(self.lanes, i32)), limits.shift)
+
+    def whole(self, value: SSAValue, limits: Limits) -> SSAValue:
+        """f32 that are numbers as the nearest integers, in limits without their shift; f32 too."""
+        b, magic = self._b, self._magic()
+        return b.subtract(b.add_floats(self._bounded(value, limits, True), magic), magic)
+
+    def _bounded(self, value: SSAValue, limits: Limits, is_number: bool) -> SSAValue:
+        """Limits are integers: bounding before rounding is bounding after it."""
         bounded = self.at_least(value, limits.low, is_number=is_number)
         # What is at least a limit is a number.
-        bounded = self.at_most(bounded, limits.high, is_number=True)
-        magic = b.cast(self._splat(MAGIC_BITS), vector_of(self.lanes))
-        whole = b.add_floats(bounded, magic)
-        return self.plus(b.cast(whole, vector_of(self.lanes, i32)), limits.shift)
+        return self.at_most(bounded, limits.high, is_number=True)
+
+    def _magic(self) -> SSAValue:
+        return self._b.cast(self._splat(MAGIC_BITS), vector_of(self.lanes))
 
     def narrow(self, value: SSAValue) -> SSAValue:
         """The low bytes."""

@@ -93,7 +93,7 @@ class IntegerWindowKernel:
                 value = v.load_bytes(place, mask, signed=self.ending.signed)
                 product = v.multiply_small(value, factor)
                 total = v.plus(total, product)
-            value = finish.floored(finish.value(total, 0, None))
+            value = finish.activated(finish.value(total, 0, None))
             v.put(value, y, mask, self.ending.size)
             return [*(b.at(line, given["x_column"]) for line in lines), b.at(y, given["y_column"])]
 

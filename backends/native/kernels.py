@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib.util
+import logging
 import os
 import platform
+import sys
+import threading
 from collections.abc import Hashable
 from dataclasses import replace
 from functools import cache
@@ -21,12 +25,20 @@ from pyflame_rt.backends.native.processors import best, instructions, supported
 from pyflame_rt.errors import BackendError
 
 JIT = "PYFLAME_RT_JIT"
-"""The variable that has sessions compile to machine code ("1"), or that nothing is compiled ("0")."""
+"""The variable by which nothing is compiled ("0"), or sessions compile wherever llvmlite does ("1")."""
+
+_TRIED = (("Linux", "x86_64"),)
+"""Systems and processors on which sessions compile unless they are told not to."""
+
+
+class CodeError(BackendError):
+    """LLVM cannot make the code of a kernel here, or not put it into memory."""
 
 
 _COMMON = frozenset(
-    ("activations.py", "builder.py", "compiling.py", "loops.py", "printing.py", "vector_math.py")
-)
+    ("activations.py", "builder.py", "compiling.py", "elements.py", "half_floats.py", "loops.py",
+     "printing.py", "register_tiles.py", "rows.py", "small_products.py", "vector_math.py")
+)  # fmt: skip
 
 
 class Kernel(Hashable, Protocol):
@@ -53,17 +65,41 @@ class Kernel(Hashable, Protocol):
 
 def is_available() -> bool:
     """Whether kernels can be compiled here: llvmlite is installed, and nobody turned it off."""
-    return os.environ.get(JIT, "1") != "0" and _has_llvm()
+    return os.environ.get(JIT, "1") != "0" and _works()
 
 
 @cache
-def _has_llvm() -> bool:
-    return importlib.util.find_spec("llvmlite") is not None
+def _works() -> bool:
+    """Whether llvmlite is there, and makes code that runs. If it is there and does not, a line of
+    the log says so, once."""
+    try:
+        if importlib.util.find_spec("llvmlite") is None:
+            return False
+        from pyflame_rt.backends.native.running import Program
+
+        program = Program(best(), (), ())
+        program.call(program.addresses[0])
+    except Exception as error:
+        why = str(error) or type(error).__name__
+        say(f"no machine code can be made here, NumPy computes instead: {why}")
+        return False
+    return True
+
+
+def say(text: str) -> None:
+    """Warn of what is slower for it and works nevertheless."""
+    logging.getLogger("pyflame_rt").warning("%s", " ".join(text.split()))
 
 
 def wanted() -> str:
     """The kind of code that sessions compile to; "" if they shall not, or cannot."""
-    return best() if os.environ.get(JIT) == "1" and is_available() else ""
+    return best() if _is_asked() and is_available() else ""
+
+
+def _is_asked() -> bool:
+    said = os.environ.get(JIT)
+    is_tried = (platform.system(), platform.machine()) in _TRIED and sys.maxsize > 2**32
+    return said == "1" or (not said and is_tried)
 
 
 def runs(cpu: str) -> bool:
@@ -71,15 +107,35 @@ def runs(cpu: str) -> bool:
     return is_available() and cpu in supported()
 
 
-@cache
 def loaded(kernel: Kernel) -> Loaded:
-    """The function of a kernel, of the address of a record.
+    """The function of a kernel, of the address of a record; made once, whoever asks meanwhile.
 
-    Raises BackendError for instructions that this machine does not have.
+    Raises BackendError for instructions that this machine does not have, CodeError when LLVM fails.
     """
+    with _making(kernel):
+        return _loaded(kernel)
+
+
+@cache
+def _making(kernel: Kernel) -> threading.Lock:
+    return threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    # Threads that hold them do not live on in a child.
+    os.register_at_fork(after_in_child=_making.cache_clear)
+
+
+@cache
+def _loaded(kernel: Kernel) -> Loaded:
     from pyflame_rt.backends.native import compiling
 
-    found = compiling.load(machine_code(kernel), kernel.entry, (ctypes.c_void_p,))
+    try:
+        found = compiling.load(machine_code(kernel), kernel.entry, (ctypes.c_void_p,))
+    except BackendError:
+        raise
+    except Exception as error:
+        raise CodeError(f"{kernel.entry}: {error or type(error).__name__}") from error
     return replace(found, kernel=kernel)
 
 
@@ -106,10 +162,16 @@ def _versions(module: str) -> tuple[str, ...]:
     """What else decides what a kernel of a module becomes: modules of its family, that is those whose
     names begin with the same word, and what all kernels are written with."""
     family = module.rpartition(".")[2].partition("_")[0]
-    paths = sorted(Path(__file__).parent.glob("*.py"))
     sources = (
-        path.read_text(encoding="utf-8")
-        for path in paths
-        if path.name in _COMMON or path.stem.partition("_")[0] == family
+        digest
+        for name, digest in _sources()
+        if name in _COMMON or name.partition(".")[0].partition("_")[0] == family
     )
     return (version("xdsl"), version("llvmlite"), platform.machine(), platform.system(), *sources)
+
+
+@cache
+def _sources() -> tuple[tuple[str, str], ...]:
+    """The modules that kernels are written by, and what is in them."""
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    return tuple((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths)

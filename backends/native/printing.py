@@ -7,9 +7,9 @@ comes out, and knows no indirect calls.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from xdsl.dialects import llvm
 from xdsl.dialects.builtin import (
@@ -45,12 +45,15 @@ _CASTS: Mapping[type[Operation], str] = MappingProxyType(
     {
         llvm.BitcastOp: "bitcast",
         llvm.ZExtOp: "zext",
+        llvm.FPExtOp: "fpext",
+        llvm.FPTruncOp: "fptrunc",
         llvm.SIToFPOp: "sitofp",
         llvm.TruncOp: "trunc",
         llvm.IntToPtrOp: "inttoptr",
         llvm.PtrToIntOp: "ptrtoint",
     }
 )
+_LITERALS = frozenset((llvm.ConstantOp, llvm.UndefOp, llvm.ZeroOp))
 
 
 def to_text(module: ModuleOp) -> str:
@@ -68,8 +71,9 @@ class _Function:
 
     def __init__(self, op: llvm.FuncOp, declared: dict[str, str]) -> None:
         self._op, self._declared = op, declared
-        self._names: dict[SSAValue, str] = {}
-        self._types: dict[Attribute, str] = {}
+        self._names: dict[int, str] = {}
+        """By identity: values are compared so anyway."""
+        self._types: dict[int, str] = {}
         self._blocks = {block: f"b{i}" for i, block in enumerate(op.body.blocks)}
         self._incoming: dict[Block, list[tuple[Block, Sequence[SSAValue]]]] = {}
 
@@ -80,13 +84,13 @@ class _Function:
             self._follow(block)
         for block in blocks:
             for value in (*block.args, *(r for o in block.ops for r in o.results)):
-                self._names[value] = self._literal(value) or f"%v{len(self._names)}"
+                self._names[id(value)] = self._literal(value) or f"%v{len(self._names)}"
         lines: list[str] = []
         for block in blocks:
             lines.append(f"{self._blocks[block]}:")
             if block is not blocks[0]:
                 lines += [self._phi(arg) for arg in block.args]
-            lines += [line for o in block.ops for line in self._lines(o)]
+            lines += [line for o in block.ops if (line := self._line(o))]
         linkage = "" if op.linkage.linkage.data == "external" else "internal "
         args = ", ".join(self._typed(arg) for arg in blocks[0].args)
         head = f"define {linkage}void @{op.sym_name.data}({args}) nounwind {{"
@@ -107,102 +111,122 @@ class _Function:
 
     def _phi(self, arg: BlockArgument) -> str:
         pairs = ", ".join(
-            f"[ {self._names[given[arg.index]]}, %{self._blocks[block]} ]"
+            f"[ {self._names[id(given[arg.index])]}, %{self._blocks[block]} ]"
             for block, given in self._incoming.get(arg.block, ())
         )
-        return f"{self._names[arg]} = phi {self._type(arg.type)} {pairs}"
+        return f"{self._names[id(arg)]} = phi {self._type(arg.type)} {pairs}"
 
     def _literal(self, value: SSAValue) -> str | None:
         """What stands for a constant wherever it is used."""
-        match value.owner:
-            case llvm.UndefOp():
-                return "poison"
-            case llvm.ZeroOp():
-                return "null" if value.type == llvm.LLVMPointerType() else "zeroinitializer"
-            case llvm.ConstantOp() as op:
-                return _constant(op.value)
-            case _:
-                return None
+        owner = value.owner
+        kind = type(owner)
+        if kind is llvm.ConstantOp:
+            return _constant(cast(llvm.ConstantOp, owner).value)
+        if kind is llvm.UndefOp:
+            return "poison"
+        if kind is llvm.ZeroOp:
+            return "null" if value.type == llvm.LLVMPointerType() else "zeroinitializer"
+        return None
 
     def _type(self, kind: Attribute) -> str:
-        found = self._types.get(kind)
+        # By identity: attributes of one function live as long as it, and are large to compare.
+        found = self._types.get(id(kind))
         if found is None:
-            found = self._types[kind] = _type_text(kind)
+            found = self._types[id(kind)] = _type_text(kind)
         return found
 
     def _typed(self, value: SSAValue) -> str:
-        return f"{self._type(value.type)} {self._names[value]}"
+        return f"{self._type(value.type)} {self._names[id(value)]}"
 
-    def _lines(self, op: Operation) -> Iterator[str]:
-        names = self._names
-        if (name := _BINARY.get(type(op))) is not None:
+    def _all(self, values: Iterable[SSAValue]) -> str:
+        return ", ".join(map(self._typed, values))
+
+    def _line(self, op: Operation) -> str:
+        """The text of an op; "" for one that has none."""
+        kind = type(op)
+        if (name := _BINARY.get(kind)) is not None:
             a, b = op.operands
-            yield f"{names[op.results[0]]} = {name} {self._typed(a)}, {names[b]}"
-            return
-        if (name := _CASTS.get(type(op))) is not None:
+            return (
+                f"{self._names[id(op.results[0])]} = {name} {self._typed(a)}, {self._names[id(b)]}"
+            )
+        if (name := _CASTS.get(kind)) is not None:
             to = self._type(op.results[0].type)
-            yield f"{names[op.results[0]]} = {name} {self._typed(op.operands[0])} to {to}"
-            return
-        match op:
-            case llvm.ConstantOp() | llvm.UndefOp() | llvm.ZeroOp():
-                pass
-            case llvm.FMAOp():
-                yield self._call("llvm.fma." + suffix_of(op.res.type), op.operands, op.res)
-            case llvm.LoadOp():
-                kind = self._type(op.dereferenced_value.type)
-                place, alignment = self._typed(op.ptr), _alignment(op.alignment)
-                yield f"{names[op.dereferenced_value]} = load {kind}, {place}{alignment}"
-            case llvm.StoreOp():
-                alignment = _alignment(op.alignment)
-                yield f"store {self._typed(op.value)}, {self._typed(op.ptr)}{alignment}"
-            case llvm.GEPOp():
-                index = (
-                    self._typed(op.ssa_indices[0])
-                    if op.ssa_indices
-                    else f"i64 {next(iter(op.rawConstantIndices.iter_values()))}"
-                )
-                kind = self._type(op.elem_type)
-                yield f"{names[op.result]} = getelementptr {kind}, {self._typed(op.ptr)}, {index}"
-            case llvm.ICmpOp():
-                how = llvm.ICmpPredicateFlag.from_int(op.predicate.value.data).value
-                yield f"{names[op.res]} = icmp {how} {self._typed(op.lhs)}, {names[op.rhs]}"
-            case llvm.FCmpOp():
-                how = llvm.FCmpPredicateFlag.from_int(op.predicate.value.data).value
-                yield f"{names[op.res]} = fcmp {how} {self._typed(op.lhs)}, {names[op.rhs]}"
-            case llvm.SelectOp():
-                given = ", ".join(map(self._typed, op.operands))
-                yield f"{names[op.res]} = select {given}"
-            case llvm.InsertElementOp():
-                given = ", ".join(map(self._typed, (op.vector, op.value, op.index)))
-                yield f"{names[op.res]} = insertelement {given}"
-            case llvm.ShuffleVectorOp():
-                places = list(op.mask.iter_values())
-                mask = f"<{len(places)} x i32> " + _listed(places)
-                given = ", ".join(map(self._typed, (op.v1, op.v2)))
-                yield f"{names[op.res]} = shufflevector {given}, {mask}"
-            case llvm.CallIntrinsicOp():
-                result = op.ress
-                flags = " ".join(flag.value for flag in op.fastmathFlags.data)
-                yield self._call(op.intrin.data, op.args, result, flags)
-            case llvm.InlineAsmOp():
-                given = ", ".join(map(self._typed, op.operands_))
-                result = "void" if op.res is None else self._type(op.res.type)
-                to = "" if op.res is None else f"{names[op.res]} = "
-                code = f'"{op.asm_string.data}", "{op.constraints.data}"'
-                yield f"{to}call {result} asm sideeffect {code}({given})"
-            case llvm.CallOp():
-                callee, args = op.callee, list(op.args)
-                target = f"@{callee.string_value()}" if callee else names[args.pop(0)]
-                yield f"call void {target}({', '.join(map(self._typed, args))})"
-            case llvm.BrOp():
-                yield f"br label %{self._blocks[op.successor]}"
-            case llvm.CondBrOp():
-                yes, no = self._blocks[op.then_block], self._blocks[op.else_block]
-                yield f"br {self._typed(op.cond)}, label %{yes}, label %{no}"
-            case llvm.ReturnOp():
-                yield "ret void"
-            case _:
-                raise BackendError(f"{op.name} has no text for LLVM")
+            return (
+                f"{self._names[id(op.results[0])]} = {name} {self._typed(op.operands[0])} to {to}"
+            )
+        if kind in _LITERALS:
+            return ""
+        write = self.WRITERS.get(kind)
+        if write is None:
+            raise BackendError(f"{op.name} has no text for LLVM")
+        return write(self, op)
+
+    def _fma(self, op: llvm.FMAOp) -> str:
+        result = op.results[0]
+        return self._call("llvm.fma." + suffix_of(result.type), op.operands, result)
+
+    def _load(self, op: llvm.LoadOp) -> str:
+        result, place = op.results[0], self._typed(op.operands[0])
+        kind, alignment = self._type(result.type), _alignment(op.properties.get("alignment"))
+        return f"{self._names[id(result)]} = load {kind}, {place}{alignment}"
+
+    def _store(self, op: llvm.StoreOp) -> str:
+        return f"store {self._all(op.operands)}{_alignment(op.properties.get('alignment'))}"
+
+    def _address(self, op: llvm.GEPOp) -> str:
+        pointer, *indices = op.operands
+        index = (
+            self._typed(indices[0])
+            if indices
+            else f"i64 {next(iter(op.rawConstantIndices.iter_values()))}"
+        )
+        kind = self._type(op.elem_type)
+        return f"{self._names[id(op.results[0])]} = getelementptr {kind}, {self._typed(pointer)}, {index}"
+
+    def _compare(self, op: llvm.ICmpOp) -> str:
+        how = llvm.ICmpPredicateFlag.from_int(op.predicate.value.data).value
+        return f"{self._names[id(op.res)]} = icmp {how} {self._typed(op.lhs)}, {self._names[id(op.rhs)]}"
+
+    def _compare_floats(self, op: llvm.FCmpOp) -> str:
+        how = llvm.FCmpPredicateFlag.from_int(op.predicate.value.data).value
+        return f"{self._names[id(op.res)]} = fcmp {how} {self._typed(op.lhs)}, {self._names[id(op.rhs)]}"
+
+    def _select(self, op: llvm.SelectOp) -> str:
+        return f"{self._names[id(op.res)]} = select {self._all(op.operands)}"
+
+    def _insert(self, op: llvm.InsertElementOp) -> str:
+        given = self._all((op.vector, op.value, op.index))
+        return f"{self._names[id(op.res)]} = insertelement {given}"
+
+    def _shuffle(self, op: llvm.ShuffleVectorOp) -> str:
+        places = list(op.mask.iter_values())
+        mask = f"<{len(places)} x i32> " + _listed(places)
+        return f"{self._names[id(op.res)]} = shufflevector {self._all((op.v1, op.v2))}, {mask}"
+
+    def _intrinsic(self, op: llvm.CallIntrinsicOp) -> str:
+        flags = " ".join(flag.value for flag in op.fastmathFlags.data)
+        return self._call(op.intrin.data, op.args, op.ress, flags)
+
+    def _assembly(self, op: llvm.InlineAsmOp) -> str:
+        result = "void" if op.res is None else self._type(op.res.type)
+        to = "" if op.res is None else f"{self._names[id(op.res)]} = "
+        code = f'"{op.asm_string.data}", "{op.constraints.data}"'
+        return f"{to}call {result} asm sideeffect {code}({self._all(op.operands_)})"
+
+    def _function_call(self, op: llvm.CallOp) -> str:
+        callee, args = op.callee, list(op.args)
+        target = f"@{callee.string_value()}" if callee else self._names[id(args.pop(0))]
+        return f"call void {target}({self._all(args)})"
+
+    def _branch(self, op: llvm.BrOp) -> str:
+        return f"br label %{self._blocks[op.successor]}"
+
+    def _branches(self, op: llvm.CondBrOp) -> str:
+        yes, no = self._blocks[op.then_block], self._blocks[op.else_block]
+        return f"br {self._typed(op.cond)}, label %{yes}, label %{no}"
+
+    def _return(self, op: llvm.ReturnOp) -> str:
+        return "ret void"
 
     def _call(
         self, name: str, args: Sequence[SSAValue], result: SSAValue | None, flags: str = ""
@@ -211,9 +235,29 @@ class _Function:
         if name not in self._declared:
             kinds = ", ".join(self._type(arg.type) for arg in args)
             self._declared[name] = f"declare {kind} @{name}({kinds})"
-        to = "" if result is None else f"{self._names[result]} = "
+        to = "" if result is None else f"{self._names[id(result)]} = "
         flags = f"{flags} " if flags else ""
-        return f"{to}call {flags}{kind} @{name}({', '.join(map(self._typed, args))})"
+        return f"{to}call {flags}{kind} @{name}({self._all(args)})"
+
+    WRITERS: ClassVar[Mapping[type[Operation], Callable[[Any, Any], str]]] = MappingProxyType(
+        {
+            llvm.FMAOp: _fma,
+            llvm.LoadOp: _load,
+            llvm.StoreOp: _store,
+            llvm.GEPOp: _address,
+            llvm.ICmpOp: _compare,
+            llvm.FCmpOp: _compare_floats,
+            llvm.SelectOp: _select,
+            llvm.InsertElementOp: _insert,
+            llvm.ShuffleVectorOp: _shuffle,
+            llvm.CallIntrinsicOp: _intrinsic,
+            llvm.InlineAsmOp: _assembly,
+            llvm.CallOp: _function_call,
+            llvm.BrOp: _branch,
+            llvm.CondBrOp: _branches,
+            llvm.ReturnOp: _return,
+        }
+    )
 
 
 def _type_text(kind: Attribute) -> str:

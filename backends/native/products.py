@@ -7,75 +7,69 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from pyflame_rt.backends.native import kernels
+from pyflame_rt.backends.native import kernels, processors
 from pyflame_rt.backends.native.compiling import Loaded
 from pyflame_rt.backends.native.gemm import FIELDS, GemmKernel
-from pyflame_rt.backends.native.processors import instructions
 from pyflame_rt.backends.native.steps import Call, Number, Place, Records, Step, address_of
-from pyflame_rt.backends.native.tiles import Tiles
+from pyflame_rt.backends.native.tiles import Block, Layout, Tiles
+from pyflame_rt.backends.native.tiles import shares as cut
 from pyflame_rt.backends.runtime import Array
-from pyflame_rt.dialects.plan.schedules import Schedule
+from pyflame_rt.dialects.plan.schedules import ELEMENTS, Schedule
 from pyflame_rt.errors import BackendError
 
 _FLOAT = 4
-_CACHED = 1 << 19
-"""Bytes of x that stay in the second cache while weights go by."""
-
 _MULTIPLIED, _READ = 100.0, 100.0
 """Multiplications, and bytes of weights, in a nanosecond; about."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where x, y and residual of a product lie; bytes.
+def pack(width: int, w: Array, group: int = 1, runs: int = 1) -> Array:
+    """(depth, columns) as (panels, depth, `width` columns of a panel), filled up with zeros.
 
-    x has `repeats` times `rows` rows, each of `runs` stretches of `depth` elements.
+    With groups it is as `pack_groups` says; those of each of several runs are filled up.
     """
-
-    rows: int
-    columns: int
-    depth: int
-    a_row: int
-    c_row: int
-    residual_row: int = 0
-    repeats: int = 1
-    a_repeat: int = 0
-    c_repeat: int = 0
-    residual_repeat: int = 0
-    runs: int = 1
-    a_run: int = 0
-
-
-def pack(width: int, w: Array) -> Array:
-    """(depth, columns) as (panels, depth, `width` columns of a panel), filled up with zeros."""
     depth, columns = w.shape
-    panels = -(-columns // width)
-    packed = _on_lines((panels, depth, width))
-    whole = columns // width
-    packed[:whole] = w[:, : whole * width].reshape(depth, whole, width).swapaxes(0, 1)
-    if whole < panels:
-        rest = columns - whole * width
-        packed[whole, :, :rest] = w[:, whole * width :]
-        packed[whole, :, rest:] = 0
+    panels, whole = -(-columns // width), columns // width
+    if group == 1:
+        packed = on_lines((panels, depth, width), w.dtype)
+        packed[:whole] = w[:, : whole * width].reshape(depth, whole, width).swapaxes(0, 1)
+        if whole < panels:
+            rest = columns - whole * width
+            packed[whole, :, :rest] = w[:, whole * width :]
+            packed[whole, :, rest:] = 0
+        return packed
+    groups = -(-depth // runs // group)
+    packed = on_lines((panels, runs, groups, width, group), w.dtype)
+    pack_groups(w.reshape(runs, depth // runs, columns), packed)
     return packed
+
+
+def pack_groups(w: Array, packed: Array) -> None:
+    """(runs, depth, columns) into (panels, runs, groups of the depth, columns of a panel, elements of a
+    group)."""
+    runs, depth, columns = w.shape
+    panels, _, groups, width, group = packed.shape
+    filled = np.zeros((runs, groups * group, panels * width), w.dtype)
+    filled[:, :depth, :columns] = w
+    packed[...] = filled.reshape(runs, groups, group, panels, width).transpose(3, 0, 1, 4, 2)
 
 
 def pack_bias(width: int, bias: Array) -> Array:
     """A vector, filled up as weights are."""
     columns = bias.size
-    packed = _on_lines((-(-columns // width) * width,))
+    packed = on_lines((-(-columns // width) * width,))
     packed[:columns] = bias.reshape(-1)
     packed[columns:] = 0
     return packed
 
 
-def _on_lines(shape: tuple[int, ...]) -> Array:
-    """An array of f32 that begins with a cache line."""
-    room = np.empty(math.prod(shape) * _FLOAT + 64, np.uint8)
+def on_lines(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array:
+    """An array that begins with a cache line."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + 64, np.uint8)
     start = -room.ctypes.data % 64
-    size = math.prod(shape) * _FLOAT
-    return room[start : start + size].view(np.float32).reshape(shape)
+    return room[start : start + size].view(dtype).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -107,30 +101,34 @@ class Product:
         finish: Finish,
         shares: int = 1,
     ) -> Product:
-        """The product with packed weights and bias.
+        """The product with weights packed as the schedule's elements, and bias. x are bf16 if those are
+        pairs, else f32.
 
         Raises BackendError when this machine has no such instructions.
         """
-        if not kernels.runs(schedule.cpu):
+        if not runs(schedule):
             raise BackendError(f"code of kind {schedule.cpu!r} does not run here")
-        kind = instructions(schedule.cpu)
+        kind = processors.instructions(schedule.cpu)
         assert kind is not None
         if bias is None:
-            bias = _on_lines((-(-layout.columns // schedule.columns) * schedule.columns,))
+            bias = on_lines((-(-layout.columns // schedule.columns) * schedule.columns,))
             bias.fill(0)
         activation = finish.activation or _USUAL.activation
         numbers = finish.numbers if finish.activation else _USUAL.numbers
         tiles = Tiles.of(schedule.rows, layout.rows)
         panels = tiles.panels(schedule.rows, layout.columns // schedule.columns)
-        kernel = GemmKernel(schedule, tiles.heights, panels, kind.has_fma, activation, numbers)
+        kernel = GemmKernel(
+            replace(schedule, shares=1), tiles.heights, panels, kind.has_fma, activation, numbers
+        )
         operands = _Operands(schedule, panels, weights, bias, bool(finish.activation))
         parts = list(_parts(schedule, layout))
+        row_bytes = layout.runs * layout.depth * ELEMENTS[schedule.elements].x // len(parts)
         jobs = [
             np.array(
                 [operands.record(layout, block, part) for part in parts for block in share],
                 np.int64,
             )
-            for share in _shares(schedule, tiles, layout, len(parts), shares)
+            for share in cut(tiles, layout, schedule.columns, shares, row_bytes)
         ]
         depth = layout.runs * layout.depth
         multiplied = layout.repeats * layout.rows * depth * layout.columns / _MULTIPLIED
@@ -169,6 +167,12 @@ class Product:
         return run
 
 
+def runs(schedule: Schedule) -> bool:
+    """Whether code of a schedule is compiled and runs here."""
+    cpu, pairs = schedule.cpu, schedule.elements == "bf16_pairs"
+    return kernels.runs(cpu) and (not pairs or processors.with_pairs(cpu) != cpu)
+
+
 _USUAL = Finish("relu")
 """What code without an activation can do as well, so that it is shared with what has one."""
 
@@ -196,71 +200,11 @@ def _parts(schedule: Schedule, layout: Layout) -> Iterator[_Part]:
             yield _Part(start, stop - start, 0, layout.depth, start > 0, stop == layout.runs)
         return
     count = max(1, -(-layout.depth // schedule.depth))
-    size = -(-layout.depth // (count * schedule.unroll)) * schedule.unroll
+    turn = schedule.unroll * ELEMENTS[schedule.elements].group
+    size = -(-layout.depth // (count * turn)) * turn
     for start in range(0, max(1, layout.depth), max(1, size)):
         stop = min(start + size, layout.depth)
         yield _Part(0, 1, start, stop - start, start > 0, stop == layout.depth)
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Some of the rows and columns: tiles from a row on, in some of the repeats."""
-
-    row: int
-    high: int
-    low: int
-    first: int
-    repeats: int
-    column: int = 0
-    columns: int = 0
-
-
-def _shares(
-    schedule: Schedule, tiles: Tiles, layout: Layout, parts: int, count: int
-) -> list[list[_Block]]:
-    """Blocks for each of several shares: of columns where there are enough, else of rows."""
-    width = schedule.columns
-    panels = -(-layout.columns // width)
-    rows = layout.repeats if layout.repeats > 1 else tiles.high + tiles.low
-    by_columns = panels >= count and (panels % count == 0 or panels >= 4 * count or rows < count)
-    if count < 2 or (not by_columns and rows < 2):
-        blocks = _blocks(tiles, layout, parts, 0, rows)
-        return [[replace(block, columns=layout.columns) for block in blocks]]
-    found: list[list[_Block]] = []
-    total = panels if by_columns else rows
-    for share in range(count):
-        start, stop = total * share // count, total * (share + 1) // count
-        if start == stop:
-            continue
-        first, last = (start, stop) if by_columns else (0, panels)
-        column, end = first * width, min(last * width, layout.columns)
-        blocks = _blocks(tiles, layout, parts, *((0, rows) if by_columns else (start, stop)))
-        found.append([replace(block, column=column, columns=end - column) for block in blocks])
-    return found
-
-
-def _blocks(tiles: Tiles, layout: Layout, parts: int, begin: int, end: int) -> list[_Block]:
-    """Rows of x that stay in the cache, of those repeats or tiles, in so many parts of the depth."""
-    row_bytes = layout.runs * layout.depth * _FLOAT // parts
-    count = end - begin
-    if layout.repeats > 1:
-        # Stretches of neighbouring repeats are the same elements.
-        size = min(layout.rows * row_bytes, layout.a_repeat)
-        some = -(-count // max(1, -(-count * size // _CACHED)))
-        return [
-            _Block(0, tiles.high, tiles.low, first, min(some, end - first))
-            for first in range(begin, end, some)
-        ]
-    most = max(1, _CACHED // max(1, tiles.height * row_bytes))
-    some = -(-count // -(-count // most))
-    found: list[_Block] = []
-    for first in range(begin, end, some):
-        stop = min(first + some, end)
-        high = max(0, min(stop, tiles.high) - first)
-        before = min(first, tiles.high)
-        row = before * tiles.height + (first - before) * (tiles.height - 1)
-        found.append(_Block(row, high, stop - first - high, 0, 1))
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,39 +217,22 @@ class _Operands:
     bias: Array
     activates: bool
 
-    def record(self, layout: Layout, block: _Block, part: _Part) -> list[int]:
+    def record(self, layout: Layout, block: Block, part: _Part) -> list[int]:
         """The job of a block and a part of the depth."""
-        width, panels = self.schedule.columns, self.panels
-        depth = layout.runs * layout.depth
-        begin = part.first_run * layout.depth + part.first
-        wide = block.columns // (width * panels) if panels > 1 else 0
-        across = block.column * _FLOAT
-        fields = {
-            "a": block.first * layout.a_repeat + block.row * layout.a_row
-            + part.first_run * layout.a_run + part.first * _FLOAT,
-            "a_row": layout.a_row,
-            "b": self.weights.ctypes.data + begin * width * _FLOAT + depth * across,
-            "b_panel": depth * width * _FLOAT,
-            "c": block.first * layout.c_repeat + block.row * layout.c_row + across,
-            "c_row": layout.c_row,
-            "residual": block.first * layout.residual_repeat + block.row * layout.residual_row
-            + across,
-            "residual_row": layout.residual_row,
-            "bias": self.bias.ctypes.data + across,
-            "columns": block.columns,
-            "wide": wide,
-            "narrow": -(-(block.columns - wide * panels * width) // width),
-            "high": block.high,
-            "low": block.low,
-            "repeats": block.repeats,
-            "a_repeat": layout.a_repeat,
-            "c_repeat": layout.c_repeat,
-            "residual_repeat": layout.residual_repeat,
+        width, elements = self.schedule.columns, ELEMENTS[self.schedule.elements]
+        filled = -(-layout.depth // elements.group) * elements.group
+        row = filled * layout.runs * elements.weights
+        begin = (part.first_run * filled + part.first) * elements.weights
+        found = block.fields(layout, width, self.panels, _FLOAT)
+        found |= {
+            "a": found["a"] + part.first_run * layout.a_run + part.first * elements.x,
+            "b": self.weights.ctypes.data + begin * width + row * block.column,
+            "b_panel": row * width,
+            "bias": self.bias.ctypes.data + block.column * _FLOAT,
             "runs": part.runs,
-            "a_run": layout.a_run,
             "depth": part.depth,
             "adds": int(part.adds),
             "finishes": int(part.finishes),
             "activates": int(part.finishes and self.activates),
-        }  # fmt: skip
-        return [fields[name] for name in FIELDS]
+        }
+        return [found[name.removeprefix("@")] for name in FIELDS]

@@ -14,6 +14,7 @@ from xdsl.ir import SSAValue
 from pyflame_rt.backends.native import vector_math
 from pyflame_rt.backends.native.builder import POINTER, Builder, Values
 from pyflame_rt.backends.native.loops import Pointers, fields, vectors
+from pyflame_rt.backends.native.small_products import Vectors
 
 SOFTMAX = (
     "@x", "@y", "@added", "rows", "count", "x_row", "y_row", "added_row", "limit", "limit_step",
@@ -47,7 +48,7 @@ class SoftmaxKernel:
         def row(values: Pointers) -> Values:
             x, y, added, limit = values
             count = b.smallest(b.largest(limit, 0), given["count"])
-            _Softmax(self, b, given, scale).emit(x, y, added, count)
+            SoftmaxRow(self, b, given, scale).emit(x, y, added, count)
             return [
                 b.at(x, given["x_row"]),
                 b.at(y, given["y_row"]),
@@ -59,11 +60,11 @@ class SoftmaxKernel:
         return ModuleOp([b.finish()])
 
 
-class _Softmax:
+class SoftmaxRow:
     """One row."""
 
     def __init__(
-        self, kernel: SoftmaxKernel, b: Builder, given: dict[str, SSAValue], scale: SSAValue
+        self, kernel: Vectors, b: Builder, given: dict[str, SSAValue], scale: SSAValue
     ) -> None:
         self._b, self._given, self._lanes = b, given, 2 * kernel.lanes
         self._scale = b.spread(scale, self._lanes)

@@ -263,7 +263,7 @@ class Program:
         numbers = [operand for operand, address in enumerate(known) if address is None]
         late = {operand: index for index, operand in enumerate(numbers)}
         records.fill([0 if address is None else address for address in known])
-        memory = records.memory.ctypes.data
+        memory = address_of(records.memory)
         patches = [
             (memory + 8 * index, 8 * late[place.operand], place.offset)
             for index, place in records.places
@@ -271,7 +271,11 @@ class Program:
         ]
         self._patches = np.array(patches, np.int64)
         self._calls = np.array(
-            [(call.kernel.address, records.address(i)) for i, call in enumerate(calls)], np.int64
+            [
+                (call.kernel.address, memory + 8 * start)
+                for call, start in zip(calls, records.starts, strict=True)
+            ],
+            np.int64,
         )
         self._shares = _grouped(self._calls, [len(share) for share in shares])
         groups = _grouped(self._shares, [len(step.shares) for step in steps])
@@ -286,14 +290,15 @@ class Program:
         """How many threads may help."""
         layout = (0, 0) if self.layout is None else (self.layout.data, self.layout.flags)
         record = [
-            self._steps.ctypes.data, len(self._steps),
-            self._patches.ctypes.data, len(patches),
-            self._late.ctypes.data, self._late.ctypes.data + 8 * len(late),
+            address_of(self._steps), len(self._steps),
+            address_of(self._patches), len(patches),
+            address_of(self._late), address_of(self._late) + 8 * len(late),
             0 if self.layout is None else len(late),
-            *layout, self._gate.ctypes.data, _yields() if self.helpers else 0, 0,
+            *layout, address_of(self._gate), _yields() if self.helpers else 0, 0,
         ]  # fmt: skip
         self._modes = np.array([(mode, *record) for mode in range(4)], np.int64)
-        self.addresses = tuple(row.ctypes.data for row in self._modes)
+        modes, way = address_of(self._modes), self._modes.strides[0]
+        self.addresses = tuple(modes + mode * way for mode in range(4))
         """Those of the records of the modes."""
         self.last = len(_RECORD) * (BEGIN if self.helpers else ALONE) + len(_RECORD) - 1
         self.refused = _seen(self._modes.reshape(-1))
@@ -305,6 +310,8 @@ class Program:
     def lay(self, arrays: Sequence[Array]) -> list[Array]:
         """Take late operands, whatever way they lie; copies of them are to be kept for the run."""
         held, late = list[Array](), self.late
+        # At first: where a copy cannot be made, the next run begins anew.
+        self.refused[self.last] = 0
         for index, array in enumerate(arrays):
             if not (array.flags.c_contiguous and array.flags.aligned):
                 # What comes into a plan may lie in any way; what it makes itself does not.
@@ -312,7 +319,6 @@ class Program:
             held.append(array)
             late[index] = address_of(array)
             late[len(arrays) + index] = id(array)
-        self.refused[self.last] = 0
         return held
 
 
@@ -323,10 +329,12 @@ def _seen(numbers: Array) -> Any:
 
 def _grouped(rows: Array, sizes: Sequence[int]) -> Array:
     """(address of the first row, how many) of groups of rows."""
-    ends = np.cumsum([0, *sizes], dtype=np.int64)[:-1]
-    width = rows.strides[0] if len(rows) else 0
-    starts = rows.ctypes.data + ends * width
-    return np.stack([starts, np.array(sizes, np.int64)], axis=1)
+    begin, width = address_of(rows), rows.strides[0] if len(rows) else 0
+    found: list[tuple[int, int]] = []
+    for size in sizes:
+        found.append((begin, size))
+        begin += size * width
+    return np.array(found, np.int64).reshape(-1, 2)
 
 
 def _helpers(steps: Sequence[Step]) -> int:

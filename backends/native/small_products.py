@@ -6,6 +6,7 @@ What reads each element of w once, as a query does its keys and values, takes no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
@@ -18,6 +19,15 @@ FIELDS = ("@x", "@w", "@y", "rows", "columns", "depth", "x_row", "w_row", "y_row
 
 _WIDE = 4
 """Registers of a vector: as many sums do not wait for each other."""
+
+
+class Vectors(Protocol):
+    """A kernel that says how wide its registers are."""
+
+    @property
+    def lanes(self) -> int:
+        """f32 elements of a register."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,16 +47,14 @@ class SmallProductKernel:
         given = fields(b, b.arguments[0], FIELDS)
 
         def row(values: Pointers) -> None:
-            (_dots if self.transposed else _mixture)(self, b, given, *values)
+            (dots if self.transposed else mixture)(self, b, given, *values)
 
         ways = [given["x_row"], given["y_row"]]
         over(b, given["rows"], [given["x"], given["y"]], ways, row)
         return ModuleOp([b.finish()])
 
 
-def _dots(
-    kernel: SmallProductKernel, b: Builder, given: dict[str, SSAValue], x: SSAValue, y: SSAValue
-) -> None:
+def dots(kernel: Vectors, b: Builder, given: dict[str, SSAValue], x: SSAValue, y: SSAValue) -> None:
     """An element of y for each row of w."""
     lanes = _WIDE * kernel.lanes
 
@@ -62,8 +70,8 @@ def _dots(
     over(b, given["columns"], [given["w"], y], [given["w_row"], 4], column)
 
 
-def _mixture(
-    kernel: SmallProductKernel, b: Builder, given: dict[str, SSAValue], x: SSAValue, y: SSAValue
+def mixture(
+    kernel: Vectors, b: Builder, given: dict[str, SSAValue], x: SSAValue, y: SSAValue
 ) -> None:
     """Rows of w times elements of x, added up for some columns at a time."""
     lanes = _WIDE * kernel.lanes

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -93,21 +93,22 @@ class Records:
         for call in calls:
             starts.append(len(numbers))
             for number in call.numbers:
-                if isinstance(number, Place):
-                    places.append((len(numbers), number))
-                numbers.append(0 if isinstance(number, Place) else number)
+                if number.__class__ is Place:
+                    places.append((len(numbers), cast(Place, number)))
+                    number = 0
+                numbers.append(cast(int, number))
         held = tuple((call.kernel, call.held) for call in calls)
         return Records(np.array(numbers, np.int64), tuple(starts), tuple(places), held)
 
     def fill(self, addresses: Sequence[int]) -> None:
         """Write the addresses of operands; an absent one (0) stays 0."""
         for index, place in self.places:
-            base = addresses[place.operand]
-            self.memory[index] = base + place.offset if base else 0
+            if base := addresses[place.operand]:
+                self.memory[index] = base + place.offset
 
     def address(self, call: int) -> int:
         """That of a call's record."""
-        return self.memory.ctypes.data + 8 * self.starts[call]
+        return address_of(self.memory) + 8 * self.starts[call]
 
 
 def address_of(array: Array | None) -> int:

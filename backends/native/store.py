@@ -22,22 +22,25 @@ _MAGIC = b"pyflame_rt native 1\n"
 _DIGEST = 32
 
 
-def default_folder() -> Path | None:
-    """Where machine code is kept; None if nowhere."""
+def default_folder(kind: str = "native") -> Path | None:
+    """Where machine code is kept, or another kind of things; None if nowhere, as where no folder of
+    the user is known."""
     named = os.environ.get(FOLDER)
     if named == "":
         return None
     if named is not None:
-        return Path(named) / "native"
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "pyflame_rt" / "native"
+        return Path(named) / kind
+    bases = (os.environ.get("XDG_CACHE_HOME", ""), os.path.join(os.path.expanduser("~"), ".cache"))
+    base = next(filter(os.path.isabs, bases), None)
+    return None if base is None else Path(base) / "pyflame_rt" / kind
 
 
 def key_of(*parts: str) -> str:
     """The name under which what follows from these texts is kept."""
     digest = hashlib.sha256()
     for part in parts:
-        data = part.encode()
+        # Paths and the environment may have bytes that are no text.
+        data = part.encode(errors="surrogatepass")
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()
 
@@ -57,6 +60,9 @@ def read(folder: Path | None, key: str) -> bytes | None:
     code = found[start:]
     if found[:start] != _MAGIC + hashlib.sha256(code).digest():
         return None
+    with suppress(OSError):
+        # What is used stays: see `make_room`.
+        os.utime(folder / key)
     return code
 
 
@@ -71,6 +77,24 @@ def write(folder: Path | None, key: str, code: bytes) -> None:
         with atomic_writer(folder / key) as stream:
             stream.write(_MAGIC + hashlib.sha256(code).digest() + code)
         os.chmod(folder / key, 0o600)
+
+
+def make_room(folder: Path | None, most: int) -> None:
+    """Remove what was written or read longest ago, until no more than so many bytes are left."""
+    if folder is None:
+        return
+    found: list[tuple[float, int, str]] = []
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            about = entry.stat()
+            found.append((about.st_mtime, about.st_size, entry.path))
+    size = sum(row[1] for row in found)
+    for _, freed, path in sorted(found):
+        if size <= most:
+            return
+        with suppress(OSError):
+            os.unlink(path)
+        size -= freed
 
 
 def _is_ours(status: os.stat_result) -> bool:

@@ -24,11 +24,12 @@ FIELDS = (
     "@x", "@y", "@filler", "@weights", "@bias", "channels", "first", "rows", "height", "width",
     "x_row", "x_column", "y_row", "y_column", "row_stride", "column_stride",
     "row_dilation", "column_dilation", "top", "left", "before", "inside", "after", "packed",
-    "activates",
+    "activates", "padded_height", "padded_width",
 )  # fmt: skip
 """`rows` of the result from the `first` on; the ways between rows and columns, in bytes; strides,
 dilations and padding, in elements. Of the columns of a row, windows of `before` and `after` may reach
-beyond the image, those `inside` do not. `packed` is the way from tap to tap of the weights."""
+beyond the image, those `inside` do not. `packed` is the way from tap to tap of the weights. Padded sizes
+are those of the image with its padding."""
 
 _AT_ONCE = 4
 """Columns that are computed together."""
@@ -38,8 +39,8 @@ Emit = Callable[[SSAValue], SSAValue]
 
 @dataclass(frozen=True)
 class WindowKernel:
-    """Code for windows of a size: "depthwise", "max", "average" (of what lies in the image), or
-    "average_all"."""
+    """Code for windows of a size: "depthwise", "max", "average" (of what lies in the image),
+    "average_padded" (of what lies in it or on its padding), or "average_all"."""
 
     cpu: str
     lanes: int
@@ -93,6 +94,8 @@ class _Row:
             inside = b.compare("ult", line, given["height"])
             there = b.at(given["x"], b.times(line, given["x_row"]))
             self._lines.append(b.choose(inside, there, given["filler"]))
+            if kernel.what == "average_padded":
+                inside = b.compare("ult", b.plus(line, given["top"]), given["padded_height"])
             self._is_inside.append(inside)
 
     def emit(self, y: SSAValue) -> None:
@@ -155,16 +158,20 @@ class _Channels:
             start = b.minus(b.times(index, given["column_stride"]), given["left"])
             found: dict[int, SSAValue] = {}
             inside: list[SSAValue] = []
+            counted: list[SSAValue] = []
             for j in range(self._kernel.columns):
                 at = b.plus(start, b.times(given["column_dilation"], j))
                 inside.append(b.compare("ult", at, given["width"]))
                 found[j] = b.times(at, given["x_column"])
+                if self._kernel.what == "average_padded":
+                    at = b.plus(at, given["left"])
+                    counted.append(b.compare("ult", at, given["padded_width"]))
             # The filler's channels, like all of its elements, are the same.
             addresses = [
                 b.choose(inside[j], b.at(self._lines[i], found[j]), given["filler"])
                 for i, j in self._kernel.taps
             ]
-            self._put(self._window(addresses), place, inside)
+            self._put(self._window(addresses), place, counted or inside)
             return [b.at(place, given["y_column"]), b.plus(index, 1)]
 
         y, column = b.loop(count, [y, column], one)

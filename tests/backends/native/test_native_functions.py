@@ -1,8 +1,6 @@
-"""Compiled functions of elements and of rows against NumPy in f64, for every kind of code here."""
+"""Compiled functions of rows, and copies, against NumPy in f64, for every kind of code here."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt.backends.native import kernels, processors
 from pyflame_rt.backends.native.copying import CopyKernel, copy_call
-from pyflame_rt.backends.native.elementwise import ElementwiseKernel
 from pyflame_rt.backends.native.rows import NormKernel, SoftmaxKernel
 from pyflame_rt.backends.native.small_products import SmallProductKernel
 from pyflame_rt.backends.native.steps import Call, Records
@@ -19,7 +16,6 @@ from pyflame_rt.backends.numpy_backend.compiled_attention import bits
 from pyflame_rt.dialects.plan.schedules import SCHEDULES
 
 KINDS = processors.supported()
-SMALLEST = np.finfo(np.float32).tiny
 
 
 def run(call: Call) -> None:
@@ -31,87 +27,6 @@ def parts(kind: str) -> tuple[int, bool]:
     found = processors.instructions(kind)
     assert found is not None
     return SCHEDULES[kind].lanes, found.has_fma
-
-
-def elementwise(kind: str, name: str, x: np.ndarray, numbers: tuple[float, ...] = ()) -> np.ndarray:
-    lanes, fused = parts(kind)
-    y = np.full(x.size + 1, 7.0, np.float32)
-    kernel = ElementwiseKernel(kind, lanes, fused, name, numbers, ("vector",))
-    places = (y.ctypes.data, x.ctypes.data, 0)
-    run(Call(kernels.loaded(kernel), (*places, 1, x.size, 0, 0, 0), (x, y)))
-    assert y[-1] == 7.0
-    return y[:-1]
-
-
-def every(limit: float) -> np.ndarray:
-    """Numbers of all sizes up to a limit, and those on which code may stumble."""
-    r = np.random.default_rng(0)
-    sizes = np.exp2(r.uniform(-30, math.log2(limit), 30_011))
-    odd = [0.0, -0.0, np.inf, -np.inf, np.nan, 0.625, 0.927734375, 88.72, -87.3, -104.0]
-    found = np.concatenate([sizes, -sizes, r.uniform(-limit, limit, 30_000), odd])
-    return found.astype(np.float32)
-
-
-def ulps(y: np.ndarray, exact: np.ndarray) -> float:
-    """The largest error where the result is a normal number, in units of its last place."""
-    with np.errstate(all="ignore"):
-        rounded = exact.astype(np.float32)
-        assert np.array_equal(np.isnan(y), np.isnan(rounded))
-        normal = np.isfinite(rounded) & (np.abs(rounded) >= SMALLEST)
-        assert np.array_equal(np.isinf(y[~normal]), np.isinf(rounded[~normal]))
-        error = np.abs(y[normal] - exact[normal]) / np.spacing(np.abs(rounded[normal]))
-    return float(error.max())
-
-
-def _erf(x: np.ndarray) -> np.ndarray:
-    return np.array([math.erf(v) for v in x])
-
-
-FUNCTIONS = {
-    "exp": (np.exp, 120.0, 2.0),
-    "tanh": (np.tanh, 12.0, 2.0),
-    "erf": (_erf, 6.0, 2.0),
-    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), 80.0, 3.0),
-}
-"""The function in f64, the largest arguments, and the largest error with a fused multiply-add."""
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions(kind: str, name: str) -> None:
-    """As close as documented; without a fused multiply-add, twice as far."""
-    function, limit, allowed = FUNCTIONS[name]
-    x = every(limit)
-    with np.errstate(all="ignore"):
-        exact = function(x.astype(np.float64))
-    assert ulps(elementwise(kind, name, x), exact) <= (allowed if parts(kind)[1] else 2 * allowed)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("name", "numbers", "exact"),
-    [
-        ("gelu", (0.0,), lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2)))),
-        ("gelu", (1.0,), lambda x: x * 0.5 * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))),
-        ("swish", (1.5,), lambda x: x / (1 + np.exp(-1.5 * x))),
-        ("hard_swish", (), lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
-        ("hard_sigmoid", (0.2, 0.5), lambda x: np.clip(0.2 * x + 0.5, 0, 1)),
-        ("leaky_relu", (0.1,), lambda x: np.where(x < 0, 0.1 * x, x)),
-        ("softsign", (), lambda x: x / (1 + np.abs(x))),
-        ("clip", (-0.5, math.inf), lambda x: np.maximum(x, -0.5)),
-        ("relu", (), lambda x: np.maximum(x, 0)),
-        ("abs", (), np.abs),
-        ("neg", (), np.negative),
-        ("reciprocal", (), lambda x: 1 / x),
-    ],
-)
-def test_activations(kind: str, name: str, numbers: tuple[float, ...], exact) -> None:
-    """Each by its formula; NaN stays NaN."""
-    r = np.random.default_rng(1)
-    x = r.uniform(-8, 8, 1003).astype(np.float32)
-    y = elementwise(kind, name, x, numbers)
-    np.testing.assert_allclose(y, exact(x.astype(np.float64)), rtol=2e-6, atol=2e-6)
-    assert np.isnan(elementwise(kind, name, np.full(3, np.nan, np.float32), numbers)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
