@@ -6,14 +6,14 @@ Sums are of 32 bits and exact, so that a schedule changes nothing but the time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self, cast
+from typing import Self
 
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, i64
-from xdsl.ir import Attribute, Operation
+from xdsl.dialects.builtin import DictionaryAttr
+from xdsl.ir import Operation
 
-from pyflame_rt.dialects.plan.schedules import SCHEDULE
+from pyflame_rt.dialects.plan.schedules import SCHEDULE, Elements, values_of, written
 
 
 @dataclass(frozen=True)
@@ -48,32 +48,16 @@ class IntegerSchedule:
 
     def to_attribute(self) -> DictionaryAttr:
         """As it stands in the IR."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        attributes: dict[str, Attribute] = {
-            name: StringAttr(value) if isinstance(value, str) else IntegerAttr(value, i64)
-            for name, value in values.items()
-        }
-        return DictionaryAttr(attributes)
+        return written(self)
 
     @classmethod
     def of(cls, op: Operation) -> Self | None:
         """That of a call; None where it has none that makes sense."""
-        attribute = op.attributes.get(SCHEDULE)
-        if not isinstance(attribute, DictionaryAttr):
+        found = values_of(cls, op)
+        schedule = None if found is None else cls(**found)
+        # What has more belongs to a schedule of floats.
+        if schedule is None or schedule.to_attribute() != op.attributes[SCHEDULE]:
             return None
-        found: dict[str, object] = {}
-        for field in fields(cls):
-            match attribute.data.get(field.name):
-                case StringAttr(data=text) if field.name == "cpu":
-                    found[field.name] = text
-                case IntegerAttr() as number if field.name != "cpu" and number.value.data > 0:
-                    found[field.name] = number.value.data
-                case _:
-                    return None
-        # What belongs to a schedule of floats is none of ours.
-        if set(attribute.data) != set(found):
-            return None
-        schedule = cls(**cast("dict[str, int]", found))  # pyright: ignore[reportArgumentType]
         return schedule if schedule.is_sound else None
 
     @property
@@ -96,3 +80,6 @@ INTEGER_SCHEDULES: Mapping[str, IntegerSchedule] = MappingProxyType(
 )
 """For each kind of processor the tile that fills its registers. Without the instruction that multiplies
 bytes ("…vnni"), they are widened to 16 bits first, which takes registers of its own."""
+
+BYTES = Elements(1, 1, 4)
+"""What the products are made of."""

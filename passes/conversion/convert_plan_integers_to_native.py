@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any, cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import IntegerType, MemRefType, ModuleOp, Signedness, i8
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
@@ -24,19 +25,37 @@ from pyflame_rt.dialects.plan.schedules import SCHEDULE
 from pyflame_rt.errors import PassFailed
 
 _PRODUCTS: Mapping[str, int] = MappingProxyType(
-    {"matmul_integer": 1, "qlinear_conv": 3, "qlinear_matmul": 3}
+    {
+        "conv_integer_nhwc": 1,
+        "matmul_integer": 1,
+        "matmul_integer_to_float": 1,
+        "qlinear_conv": 3,
+        "qlinear_conv_add_nhwc": 3,
+        "qlinear_conv_nhwc": 3,
+        "qlinear_matmul": 3,
+    }
 )
 """Algorithms that machine code is faster for, and which operand the weights are."""
 
-_QUANTIZING = ("dequantize_linear", "dynamic_quantize_linear", "quantize_linear")
+_QUANTIZING = (
+    "dequantize_linear", "dynamic_quantize_linear", "max_pool_bytes_nhwc", "qlinear_add",
+    "quantize_linear",
+)  # fmt: skip
 """Those without weights that go with them."""
+
+_OF_BYTES = ("clip", "concat", "transpose")
+"""Those that take elements of whatever type: here bytes."""
+
+_UI8 = IntegerType(8, Signedness.UNSIGNED)
+_OF_ANY_SIZE = ("dynamic_quantize_linear", "matmul_integer_to_float")
+"""Those that are compiled where sizes are known in a run only, too."""
 
 _MOST_THREADS = 256
 
 
 @dataclass(frozen=True)
 class ConvertPlanIntegersToNativePass(ModulePass):
-    """Gives each product of integers with constant weights, and each quantization, a schedule.
+    """Gives each product of integers with constant weights, and what goes with them, a schedule.
 
     Before: `plan.call @matmul_integer(%x, %w, %z) into(%y) : …`
     After: `plan.call @matmul_integer(%x, %w, %z) into(%y) {plan.schedule = {cpu = "avx512vnni", …}} : …`
@@ -71,14 +90,23 @@ class ConvertPlanIntegersToNativePass(ModulePass):
 
 def _is_compiled(call: CallOp) -> bool:
     slots = call.slots()
+    if call.algorithm in _OF_ANY_SIZE and len(call.owned) > 0:
+        weights = slots[1] if len(slots) > 1 else None
+        return weights is None or _is_constant(weights)
     operands = [value for value in (*slots, *call.into) if value is not None]
     if not call.into or not all(is_static(value.type) for value in operands):
         return False
     if call.algorithm in _QUANTIZING:
         return True
+    if call.algorithm in _OF_BYTES:
+        return all(_holds_bytes(value) for value in operands)
     position = _PRODUCTS.get(call.algorithm, len(slots))
     weights = slots[position] if position < len(slots) else None
     return weights is not None and _is_constant(weights)
+
+
+def _holds_bytes(value: SSAValue) -> bool:
+    return cast("MemRefType[Any]", value.type).element_type in (i8, _UI8)
 
 
 def _is_constant(value: SSAValue) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, f32
+from xdsl.dialects.builtin import MemRefType, ModuleOp, f32, i1
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
+from pyflame_rt.dialects.plan.expressions import FUSED
 from pyflame_rt.dialects.plan.ops import (
     CallOp,
     ConstantOp,
@@ -19,20 +20,41 @@ from pyflame_rt.dialects.plan.ops import (
     ReshapeOp,
     is_static,
 )
-from pyflame_rt.dialects.plan.schedules import ELEMENTWISE, SCHEDULE, SCHEDULES
+from pyflame_rt.dialects.plan.schedules import (
+    ELEMENTWISE,
+    MOVEMENTS,
+    REDUCTIONS,
+    SCHEDULE,
+    SCHEDULES,
+    WITH_PAIRS,
+)
 from pyflame_rt.errors import PassFailed
+from pyflame_rt.passes.conversion.native_convolutions import CONVOLUTIONS, convolution_schedule
+from pyflame_rt.passes.conversion.native_elements import NarrowWeights, is_between_floats
+from pyflame_rt.passes.conversion.native_elementwise import has_elementwise_code
 
 _OTHERS = (
-    *ELEMENTWISE, "attention", "average_pool_nhwc", "conv_depthwise_nhwc", "copy", "layer_normalization",
-    "max_pool_nhwc", "rms_normalization", "softmax", "transpose",
+    *ELEMENTWISE, *MOVEMENTS, *REDUCTIONS, "attention", "average_pool_nhwc",
+    "batch_normalization_folded_nhwc", "conv_depthwise_nhwc",
+    "global_average_pool_nhwc", "global_max_pool_nhwc", "group_normalization",
+    "instance_normalization", "layer_normalization", "log_softmax", "lrn",
+    "max_pool_nhwc",
+    "rms_normalization", "softmax",
 )  # fmt: skip
 """Algorithms without weights to pack that machine code is faster for, whatever their sizes."""
 
-_CONVOLUTION = "conv_im2col_nhwc"
-_PRODUCTS = ("conv_gemm_1x1_nhwc", "gemm", "matmul", _CONVOLUTION)
-"""The algorithms that machine code is faster for; the second operand is the weights. Winograd's, which
-multiplies less, stays ahead on NumPy: on ResNet-50's layers 11.9 ms against 14.6 at full speed."""
+_PRODUCTS = ("conv_gemm_1x1_nhwc", "gemm", "matmul", *CONVOLUTIONS)
+"""The algorithms that machine code is faster for; the second operand is the weights."""
 
+_OF_TWO = ("gemm", "matmul")
+"""Those of them whose second operand may be anything."""
+
+_OF_ANY_SIZE = (
+    *ELEMENTWISE, FUSED, "attention", "average_pool", "conv", "gemm", "global_average_pool",
+    "global_max_pool", "layer_normalization", "matmul", "max_pool", "rms_normalization", "softmax",
+    "transpose",
+)  # fmt: skip
+"""What machine code computes into results that are made in a run, when their sizes are known."""
 
 _MOST_THREADS = 256
 
@@ -52,7 +74,8 @@ class ConvertPlanToNativePass(ModulePass):
     name = "convert-plan-to-native"
 
     cpu: str = "generic"
-    """The instructions: "avx512", "avx2" (with a fused multiply-add), or "generic"."""
+    """The instructions: "avx512", "avx512bf16" (which has one for products of bf16), "avx2" (with a
+    fused multiply-add), or "generic"."""
 
     worth: int = 0
     """Multiplications of a product that is compiled, at least."""
@@ -63,17 +86,20 @@ class ConvertPlanToNativePass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not 1 <= self.threads <= _MOST_THREADS:
             raise PassFailed(f"{self.name}: threads = {self.threads} is not 1 to {_MOST_THREADS}")
-        schedule = SCHEDULES.get(self.cpu)
+        schedule = SCHEDULES.get(WITH_PAIRS.get(self.cpu, self.cpu))
         if schedule is None:
-            known = ", ".join(SCHEDULES)
+            known = ", ".join((*SCHEDULES, *WITH_PAIRS))
             raise PassFailed(f"{self.name}: cpu = {self.cpu!r} is unknown: it is one of {known}")
+        weights = NarrowWeights(pairs=self.cpu in WITH_PAIRS)
         for call in op.walk():
             if not isinstance(call, CallOp) or SCHEDULE in call.attributes:
                 continue
             is_worth = _is_compiled(call) and _multiplications(call) >= self.worth
-            if is_worth or _is_other(call):
+            if is_worth or _is_other(call) or _is_of_any_size(call):
                 shares = 1 if isinstance(call.parent_op(), ParallelOp) else self.threads
-                call.attributes[SCHEDULE] = replace(schedule, shares=shares).to_attribute()
+                found = weights.schedule(call, replace(schedule, shares=shares))
+                call.attributes[SCHEDULE] = convolution_schedule(call, found).to_attribute()
+        weights.drop_unused()
 
 
 def _is_compiled(call: CallOp) -> bool:
@@ -81,28 +107,34 @@ def _is_compiled(call: CallOp) -> bool:
     if call.algorithm not in _PRODUCTS or len(call.into) != 1 or len(slots) < 2:
         return False
     weights = slots[1]
-    if call.algorithm == _CONVOLUTION and not _is_in_one_group(call):
+    if weights is None or not (call.algorithm in _OF_TWO or _is_constant(weights)):
         return False
-    operands = [value for value in (*slots, *call.into) if value is not None]
-    return weights is not None and _is_constant(weights) and all(map(_is_f32, operands))
+    return all(_is_f32(value) for value in (*slots, *call.into) if value is not None)
 
 
 def _is_other(call: CallOp) -> bool:
     operands = [value for value in (*call.slots(), *call.into) if value is not None]
     is_into = len(call.into) > 0
+    if call.algorithm == "cast" and is_between_floats(call):
+        return is_into
+    if call.algorithm in ELEMENTWISE:
+        return has_elementwise_code(call)
     return call.algorithm in _OTHERS and is_into and all(map(_is_f32, operands))
+
+
+def _is_of_any_size(call: CallOp) -> bool:
+    operands = [value for value in (*call.slots(), *call.owned) if value is not None]
+    kinds = {getattr(value.type, "element_type", None) for value in operands}
+    allowed = {f32, i1} if call.algorithm in (*ELEMENTWISE, FUSED) else {f32}
+    return call.algorithm in _OF_ANY_SIZE and len(call.owned) > 0 and kinds <= allowed
 
 
 def _multiplications(call: CallOp) -> int:
     """Those of a product: each weight with as many rows of x as there are positions in y."""
     weights = cast("MemRefType[Any]", call.inputs[1].type)
     (y,) = (cast("MemRefType[Any]", value.type) for value in call.into)
-    return weights.element_count() * math.prod(y.get_shape()[:-1])
-
-
-def _is_in_one_group(call: CallOp) -> bool:
-    group = None if call.params is None else call.params.data.get("group")
-    return group is None or (isinstance(group, IntegerAttr) and group.value.data == 1)
+    matrices = math.prod(weights.get_shape()[:-2]) if call.algorithm in _OF_TWO else 1
+    return weights.element_count() * math.prod(y.get_shape()[:-1]) // max(matrices, 1)
 
 
 def _is_f32(value: SSAValue) -> bool:

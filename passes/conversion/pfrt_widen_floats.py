@@ -171,9 +171,11 @@ def _cast(value: SSAValue, to: Attribute, like: Operation) -> CastOp:
 
 
 def _wide_constant(op: ConstantOp) -> Attribute:
-    """The value of a narrow constant as f32; made once for all plans if it is a weight."""
-    if isinstance(op.value, WeightAttr):
-        return WeightAttr(op.value.data.widened)
+    """The value of a narrow constant as f32; made once for all plans if it is a weight, and only if
+    somebody wants it."""
     array = constant_of(op.result)
     assert array is not None
+    value = op.value if isinstance(op.value, WeightAttr) else constant_attr(array)
+    if isinstance(value, WeightAttr):
+        return WeightAttr(value.data.widened)
     return constant_attr(array.astype(np.float32))

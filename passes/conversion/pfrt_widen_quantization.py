@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,16 @@ from pyflame_rt.dialects.pfrt.activation import ClipOp
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.integer_products import QlinearConvOp, QlinearMatmulOp
-from pyflame_rt.dialects.pfrt.quantization import DequantizeLinearOp, QuantizeLinearOp
+from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
+from pyflame_rt.dialects.pfrt.quantization import (
+    DequantizeLinearOp,
+    DynamicQuantizeLinearOp,
+    QuantizeLinearOp,
+)
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, PropertyValue, dtype_of, shape_of, tensor
+from pyflame_rt.dialects.plan.algorithms.exactness import is_exact
 from pyflame_rt.dialects.rewriting import carry
+from pyflame_rt.passes.conversion.widened_products import measured, widened
 from pyflame_rt.passes.fusion.inlining import inlined
 from pyflame_rt.passes.quantization.placing import Place
 from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scale, scale_of, scaled
@@ -28,6 +36,9 @@ Array = npt.NDArray[Any]
 
 _EXACT = 1 << 24
 """Below it, f32 holds every integer."""
+
+_LEAST_CHANNELS, _LEAST_POSITIONS = 128, 128
+"""Of halves, and of results, for which fewer multiplications are less time."""
 
 _WINDOW = ("auto_pad", "dilations", "group", "pads", "strides")
 
@@ -57,6 +68,10 @@ class PfrtWidenQuantizationPass(ModulePass):
     NaN here until integers are needed. Quantization, dequantization, movements and bounds between such ops
     are of f32 too, so that no integers of 8 bits are made between them. What is fused beside them is
     taken apart: lay data out, and fuse, with the new ops.
+
+    Data that are quantized by their own range, and products of integers of which reals are made
+    (`pfrt.matmul_integer_to_float`), are of f32 too: what is infinite, or NaN, becomes NaN there, of all
+    that the range is measured of.
     """
 
     name = "pfrt-widen-quantization"
@@ -77,6 +92,8 @@ class _Widening:
     def __init__(self, unknown: bool) -> None:
         self._unknown = unknown
         self._centered: dict[SSAValue, Centered] = {}
+        self._measured: dict[tuple[SSAValue, SSAValue | None], SSAValue] = {}
+        """Of integers and their zero point, neither of which is known: the difference."""
         self._narrowed: list[Operation] = []
 
     def widen(self, block: Block) -> None:
@@ -91,6 +108,13 @@ class _Widening:
                     self._dequantize(op)
                 case QlinearConvOp() | QlinearMatmulOp():
                     self._product(op)
+                case DynamicQuantizeLinearOp() | MatmulIntegerToFloatOp() if self._unknown:
+                    # There is machine code for these whatever the sizes.
+                    pass
+                case DynamicQuantizeLinearOp():
+                    self._quantize_dynamically(op)
+                case MatmulIntegerToFloatOp():
+                    self._product_of_reals(op)
                 case ClipOp():
                     self._clip(op)
                 case PfrtOp() if op.name in MOVEMENTS:
@@ -100,7 +124,7 @@ class _Widening:
         for op in reversed(self._narrowed):
             if not op.results[0].uses:
                 Rewriter.erase_op(op)
-        if self._centered:
+        if self._centered or self._measured:
             for op in tuple(block.ops):
                 if isinstance(op, FusedOp):
                     inlined(op)
@@ -154,6 +178,32 @@ class _Widening:
         each = factor.reshape(-1, *(1,) * (w.ndim - 2)) if is_conv else factor
         self._rounded(op, at, at.emit("mul", [sums, at.constant(each)]), y)
 
+    def _quantize_dynamically(self, op: DynamicQuantizeLinearOp) -> None:
+        found, at = measured(op), Place(op)
+        start = len(at.made)
+        shift = at.emit("cast", [found.zero_point], {"to": np.dtype(np.uint8)})
+        moved = at.emit("add", [found.value, found.zero_point])
+        narrow = at.emit("cast", [moved], {"to": np.dtype(np.uint8)})
+        self._narrowed += at.made[start:]
+        self._measured[narrow, shift] = found.value
+        values = [narrow, found.scale, shift]
+        carry(op, values)
+        Rewriter.replace_op(op, [], values)
+
+    def _product_of_reals(self, op: MatmulIntegerToFloatOp) -> None:
+        value, reach = self._measured.get((op.a, op.a_zero_point)), None
+        if value is None:
+            zero = None if op.a_zero_point is None else constant_of(op.a_zero_point)
+            if zero is None and op.a_zero_point is not None:
+                return
+            kind = dtype_of(op.a)
+            shift = np.zeros(1, kind) if zero is None else zero.reshape(-1)
+            scale = Scale(np.ones(1, np.float32), shift)
+            value, reach = self._as_centered(Place(op), op.a, scale), scale.centered
+        result = widened(op, value, reach)
+        if result is not None:
+            _replace(op, result)
+
     def _sums(
         self, op: QlinearConvOp | QlinearMatmulOp, at: Place, w: Array, a: Scale, bias: Array | None
     ) -> SSAValue | None:
@@ -164,7 +214,8 @@ class _Widening:
         is_conv = isinstance(op, QlinearConvOp)
         data, axis, along = (op.x, 0, 1) if is_conv else (op.a, 1, 0)
         halves = [(w, bias)]
-        if _largest(w, axis, a, bias) > _EXACT:
+        is_split = is_conv and not self._unknown and _gains_by_halves(op, w, a)
+        if is_split or _largest(w, axis, a, bias) > _EXACT:
             if is_conv and op.group.value.data != 1:
                 return None
             first, second = np.array_split(w, 2, along)
@@ -241,6 +292,24 @@ class _Widening:
         if known is None:
             self._centered[value] = Centered(wide, zero_point)
         return wide
+
+
+def _gains_by_halves(op: QlinearConvOp, w: Array, x: Scale) -> bool:
+    """Whether Winograd's algorithm rounds nothing of halves of the channels, but something of all."""
+    axes, channels, positions = op.window_axes() or [], w.shape[1], op.output_sizes() or ()
+    if w.shape[2:] != (3, 3) or channels % 2 or op.group.value.data != 1:
+        return False
+    is_dense = all(axis.stride == axis.dilation == 1 for axis in axes)
+    if not is_dense or min(w.shape[0], channels // 2) < _LEAST_CHANNELS:
+        return False
+    if DYNAMIC not in positions and math.prod(positions) < _LEAST_POSITIONS:
+        return False
+    exact = w.astype(np.float32)
+    low, high = x.centered
+    halves = (exact[:, : channels // 2], exact[:, channels // 2 :])
+    if is_exact(exact, (low, high)):
+        return False
+    return all(is_exact(half, (low, high)) for half in halves)
 
 
 def _span(axis: int, start: int, end: int) -> dict[str, PropertyValue]:

@@ -15,7 +15,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from pyflame_rt.dialects.plan.algorithms import ALGORITHMS
+from pyflame_rt.dialects.plan.algorithms import in_place
 from pyflame_rt.dialects.plan.ops import (
     AllocOp,
     ArenaOp,
@@ -194,24 +194,30 @@ def _share_in_place(function: func.FuncOp, spans: Spans, stretches: dict[AllocOp
     """Let results take the stretch of an input that their algorithm may overwrite, where the input
     is not needed afterwards."""
     for op in function.walk():
-        if not isinstance(op, CallOp) or len(op.into) == 0 or op.algorithm not in ALGORITHMS:
+        if not isinstance(op, CallOp) or len(op.into) == 0:
             continue
         used = [_alloc_of(operand) for operand in op.operands]
         result = _alloc_of(op.into[0])
         if result is None or result.parent is not op.parent or used.count(result) != 1:
             continue
         now, target, slots = spans[op][0], stretches[result], op.slots()
-        for position in ALGORITHMS[op.algorithm].in_place:
+        for position in in_place(op.algorithm):
             value = slots[position] if position < len(slots) else None
             source = None if value is None or _is_part(value) else _alloc_of(value)
             if source is None or source.parent is not op.parent or used.count(source) != 1:
                 continue
             stretch = stretches[source]
-            is_fit = byte_size(source.buffer.type) == byte_size(result.buffer.type)
+            is_fit = _sizes(source) == _sizes(result)
             if is_fit and stretch.last == now == target.first:
                 stretch.last = target.last
                 stretches[result] = stretch
                 break
+
+
+def _sizes(alloc: AllocOp) -> tuple[int, int]:
+    """Bytes and elements: fewer and larger ones would be read where others are written."""
+    kind = cast("MemRefType[Any]", alloc.buffer.type)
+    return byte_size(kind), kind.element_count()
 
 
 def _alloc_of(value: SSAValue) -> AllocOp | None:

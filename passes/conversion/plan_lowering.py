@@ -261,6 +261,14 @@ def _users_beside(value: SSAValue) -> Iterator[Operation]:
 
 def _escapes(user: Operation, value: SSAValue) -> bool:
     match user:
+        case control.YieldOp() if isinstance(fused := user.parent_op(), FusedOp):
+            # The body stands where the op did, and its results are the op's.
+            return any(
+                _escapes(op, result)
+                for result, given in zip(fused.results, user.operands, strict=True)
+                if given is value
+                for op in _users_beside(result)
+            )
         case func.ReturnOp() | control.YieldOp():
             return True
         case control.LoopOp():

@@ -23,8 +23,18 @@ from pyflame_rt.dialects.plan.algorithms.quantized import QUANTIZED
 from pyflame_rt.dialects.plan.algorithms.reduction import REDUCTIONS
 from pyflame_rt.dialects.plan.algorithms.sparse import SPARSE
 from pyflame_rt.dialects.plan.algorithms.window import WINDOWS
+from pyflame_rt.dialects.plan.expressions import FUSED, MOST_OPERANDS
 
-__all__ = ["ALGORITHM", "ALGORITHMS", "Algorithm", "candidates", "choose", "for_op", "modelled"]
+__all__ = [
+    "ALGORITHM",
+    "ALGORITHMS",
+    "Algorithm",
+    "candidates",
+    "choose",
+    "for_op",
+    "in_place",
+    "modelled",
+]
 
 _ALL = (
     *ELEMENTWISE,
@@ -64,6 +74,14 @@ def choose(op: PfrtOp) -> Algorithm | None:
             if entry.name == asked.data:
                 return entry
     return _cheapest(op, found)
+
+
+def in_place(name: str) -> Sequence[int]:
+    """The inputs of a callee whose buffer its first result may take; see `Algorithm`."""
+    if name == FUSED:
+        return range(MOST_OPERANDS)
+    entry = ALGORITHMS.get(name)
+    return () if entry is None else entry.in_place
 
 
 def modelled(op: PfrtOp) -> Algorithm:

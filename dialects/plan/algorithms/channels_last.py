@@ -13,6 +13,7 @@ from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.types import dtype_of, numpy_dtype, shape_of, type_of
 from pyflame_rt.dialects.pfrt.windowed import WindowedOp
+from pyflame_rt.dialects.plan.algorithms import exactness
 from pyflame_rt.dialects.plan.algorithms.base import (
     Algorithm,
     Buffers,
@@ -106,22 +107,25 @@ _WINOGRAD_CHANNELS = 32
 def _takes_winograd(op: PfrtOp) -> bool:
     """Whether windows of 3 x 3 without gaps slide over many channels, in one group, of f32.
 
-    Not of weights that are all integers: those were quantized, and their sums are meant to be exact.
+    Weights that are all integers were quantized, and their sums are meant to be exact: they have to be.
     """
     conv = cast(ConvOp, op)
-    w = constant_of(conv.w)
     weights, axes = shape_of(conv.w) or (0, 0), [axis for axis, _ in _axes(op)]
-    return (
+    is_shaped = (
         _reads_channels_last(op)
         and dtype_of(conv.x).name == "float32"
         and conv.group.value.data == 1
-        and w is not None
         and weights[2:] == (3, 3)
         and all(axis.stride == axis.dilation == 1 for axis in axes)
         and min(weights[:2]) >= _WINOGRAD_CHANNELS
         and 0 not in (conv.data_shape or ())
-        and not _are_integers(w)
     )
+    # Values may have to be made first: they are asked for last.
+    w = constant_of(conv.w) if is_shaped else None
+    if w is None or not _are_integers(w):
+        return w is not None
+    span = exactness.span_of(conv.x)
+    return span is not None and exactness.is_exact(w, span)
 
 
 def _are_integers(weights: npt.NDArray[Any]) -> bool:

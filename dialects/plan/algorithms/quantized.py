@@ -17,6 +17,8 @@ from pyflame_rt.dialects.pfrt.integer_products import (
     QlinearMatmulOp,
     QuantizedConvOp,
 )
+from pyflame_rt.dialects.pfrt.integer_sums import QlinearConvAddOp
+from pyflame_rt.dialects.pfrt.pooling import MaxPoolOp
 from pyflame_rt.dialects.pfrt.types import dtype_of, shape_of
 from pyflame_rt.dialects.plan.algorithms.base import Algorithm, Buffers, arithmetic
 
@@ -60,8 +62,22 @@ def _matmul(op: PfrtOp) -> bool:
 
 def _conv(op: PfrtOp) -> bool:
     op = cast("ConvIntegerOp | QlinearConvOp", op)
-    is_plain = op.data_layout == "nchw" and _holds_bytes(op.x, op.w)
-    return is_plain and _known(op.w, op.w_zero_point)
+    return op.data_layout == "nchw" and _is_known_conv(op)
+
+
+def _conv_channels_last(op: PfrtOp) -> bool:
+    """Whether machine code may convolve it, which has no form for other layouts."""
+    op = cast("ConvIntegerOp | QlinearConvAddOp | QlinearConvOp", op)
+    return op.data_layout == "nhwc" and _is_known_conv(op)
+
+
+def _is_known_conv(op: ConvIntegerOp | QlinearConvAddOp | QlinearConvOp) -> bool:
+    return _holds_bytes(op.x, op.w) and _known(op.w, op.w_zero_point)
+
+
+def _max_pool(op: PfrtOp) -> bool:
+    op = cast(MaxPoolOp, op)
+    return op.data_layout == "nhwc" and _holds_bytes(op.operand)
 
 
 def _conv_scratch(op: PfrtOp) -> Buffers:
@@ -94,6 +110,15 @@ QUANTIZED: tuple[Algorithm, ...] = (
     Algorithm(
         "qlinear_conv", "pfrt.qlinear_conv", late=False, applies=_conv, scratch=_conv_scratch,
         cost=arithmetic,
+    ),
+    *(
+        Algorithm(
+            f"{name}_nhwc", f"pfrt.{name}", late=False, applies=_conv_channels_last, cost=arithmetic
+        )
+        for name in ("conv_integer", "qlinear_conv", "qlinear_conv_add")
+    ),
+    Algorithm(
+        "max_pool_bytes_nhwc", "pfrt.max_pool", late=False, applies=_max_pool, cost=arithmetic
     ),
 )  # fmt: skip
 """The algorithms of this family."""

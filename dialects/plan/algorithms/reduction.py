@@ -20,11 +20,20 @@ from pyflame_rt.dialects.plan.algorithms.base import (
 )
 
 _REDUCTIONS = ("reduce_max", "reduce_mean", "reduce_min", "reduce_sum")
+_OTHER_REDUCTIONS = (
+    "reduce_l1", "reduce_l2", "reduce_log_sum", "reduce_log_sum_exp", "reduce_prod",
+    "reduce_sum_square",
+)  # fmt: skip
+"""Those that only machine code has a short form of."""
 
 
 def _known_axes(op: PfrtOp) -> bool:
     applies = floats if op.name == "pfrt.reduce_mean" else native
     return applies(op) and len(op.operands) == 1
+
+
+def _known_axes_of_floats(op: PfrtOp) -> bool:
+    return floats(op) and len(op.operands) == 1
 
 
 def _axis(op: PfrtOp) -> int:
@@ -99,6 +108,10 @@ REDUCTIONS: tuple[Algorithm, ...] = (
         Algorithm(n, f"pfrt.{n}", late=True, applies=_known_axes, cost=arithmetic)
         for n in _REDUCTIONS
     ),
+    *(
+        Algorithm(n, f"pfrt.{n}", late=True, applies=_known_axes_of_floats, cost=arithmetic)
+        for n in _OTHER_REDUCTIONS
+    ),
     Algorithm(
         "global_average_pool", "pfrt.global_average_pool", late=True, applies=channels_first,
         cost=arithmetic,
@@ -127,6 +140,7 @@ REDUCTIONS: tuple[Algorithm, ...] = (
         "instance_normalization", "pfrt.instance_normalization", late=True,
         applies=channels_first, cost=arithmetic,
     ),
+    Algorithm("lrn", "pfrt.lrn", late=True, applies=floats, cost=arithmetic),
     Algorithm(
         "top_k", "pfrt.top_k", late=True, applies=_known_count, scratch=_like_input,
         cost=bytes_moved,

@@ -61,7 +61,7 @@ def weight_of(op: PfrtOp) -> Weight | None:
     if weight is None:
         return None
     times = min(_LEAST_POSITIONS, _rows(op)) if isinstance(op, ConvOp) else 1
-    return weight if weight.array.size * times >= _LEAST else None
+    return weight if weight.size * times >= _LEAST else None
 
 
 def saved(op: PfrtOp) -> float:
@@ -93,8 +93,8 @@ def _constant(op: PfrtOp) -> Weight | None:
             scaled = op.alpha.value.data != 1 or (op.c is not None and op.beta.value.data != 1)
             fits = not scaled and not op.trans_a.value.data
         case MatmulOp():
-            fits = value.data.array.ndim == 2
-    return value.data if fits and value.data.array.size else None
+            fits = len(value.data.shape) == 2
+    return value.data if fits and value.data.size else None
 
 
 def _by_rows(op: PfrtOp) -> bool:

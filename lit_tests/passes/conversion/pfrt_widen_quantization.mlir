@@ -71,3 +71,26 @@ func.func @moved(%x: tensor<2x3xf32>) -> (tensor<3x2xf32>, tensor<2x3xi8>) {
 // CHECK: [[C:%\d+]] = pfrt.clip [[Q]] {min = 0.000000e+00 : f32}
 // CHECK: [[T:%\d+]] = pfrt.transpose [[C]] {{.*}} -> tensor<3x2xf32>
 // CHECK: pfrt.mul [[T]],
+
+// -----
+
+// Data quantized by their own range stay f32, as do the products that make reals of them.
+// CHECK-LABEL: @dynamic
+func.func @dynamic(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
+  // CHECK: [[D:%.*]] = pfrt.div %x, %s
+  // CHECK: [[R:%.*]] = pfrt.round [[D]]
+  // CHECK: [[C:%.*]] = pfrt.min [[R]]
+  // CHECK: [[W:%.*]] = pfrt.constant dense<{{\[\[}}-3.000000e+00, 2.000000e+00], [1.000000e+00, 0.000000e+00]]> : tensor<2x2xf32>
+  // CHECK: [[P:%.*]] = pfrt.matmul [[C]], [[W]]
+  // CHECK: [[F:%.*]] = pfrt.mul %s, %sw
+  // CHECK: [[S:%.*]] = pfrt.mul [[P]], [[F]]
+  // CHECK: [[B:%.*]] = pfrt.add [[S]], %b
+  // CHECK: %y = pfrt.relu [[B]]
+  %q, %s, %z = pfrt.dynamic_quantize_linear %x : tensor<?x2xf32> -> tensor<?x2xui8>, tensor<f32>, tensor<ui8>
+  %w = pfrt.constant dense<[[-2, 3], [2, 1]]> : tensor<2x2xi8>
+  %zw = pfrt.constant dense<1> : tensor<i8>
+  %sw = pfrt.constant dense<0.5> : tensor<f32>
+  %b = pfrt.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %y = pfrt.matmul_integer_to_float %q, %w, %s, %sw a_zero_point(%z : tensor<ui8>) b_zero_point(%zw : tensor<i8>) bias(%b : tensor<2xf32>) {activation = #pfrt.activation<"relu">} : (tensor<?x2xui8>, tensor<2x2xi8>, tensor<f32>, tensor<f32>) -> tensor<?x2xf32>
+  func.return %y : tensor<?x2xf32>
+}
