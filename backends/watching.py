@@ -23,9 +23,10 @@ class Step:
 
     `algorithm` is the callee of a plan's call, or what the step does; `op` the op that it computes
     (`pfrt.conv`, "" where there is none), `where` its place in the model, `params` its properties.
+    `code` is the kind of machine code that was compiled for it; "" where there is none.
     """
 
-    __slots__ = ("_inputs", "_outputs", "algorithm", "known", "op", "params", "where")
+    __slots__ = ("_inputs", "_outputs", "algorithm", "code", "known", "op", "params", "where")
 
     def __init__(
         self,
@@ -35,8 +36,10 @@ class Step:
         params: Mapping[str, Any],
         inputs: Values,
         outputs: Values,
+        code: str = "",
     ):
         self.algorithm = algorithm
+        self.code = code
         self.op = op
         self.where = where
         self.params = params

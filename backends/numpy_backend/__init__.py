@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
 
 from pyflame_rt.backends.base import ANY_THREADS, Backend, Executable, Threads, find_function
-from pyflame_rt.backends.native import integer_processors
+from pyflame_rt.backends.native import integer_processors, processors
 from pyflame_rt.backends.native import kernels as native
 from pyflame_rt.backends.numpy_backend.decode import decode
 from pyflame_rt.backends.numpy_backend.executable import PlanExecutable
@@ -29,9 +30,12 @@ class NumpyBackend(Backend):
     def lowering(self, level: int) -> str:
         """As `Backend.lowering`; above level 0, data lies as kernels are fastest with, and narrow
         floats are rounded only where they are needed."""
-        before, threads, cpu = self.before_plan(level), self.threads, native.wanted()
+        before, threads = self.before_plan(level), self.threads
+        cpu = processors.with_pairs(native.wanted())
         count = f" threads={threads.count}" if threads.count > 1 else ""
-        compiling = f"convert-plan-to-native{{cpu={cpu}{count}}}," if cpu else ""
+        compiling = (
+            f"convert-plan-to-native{{cpu={cpu}{count}}},plan-fuse-elementwise," if cpu else ""
+        )
         if integers := integer_processors.wanted():
             compiling += f"convert-plan-integers-to-native{{cpu={integers}{count}}},"
         if not threads.count:
@@ -49,8 +53,9 @@ class NumpyBackend(Backend):
         layout = "pfrt-layout{compiled=true}" if native.wanted() else "pfrt-layout"
         # Machine code multiplies the integers themselves, where their number is known.
         unknown = "{unknown=true}" if native.wanted() else ""
+        sums = "pfrt-fuse-quantized-sums," if native.wanted() else ""
         return (
-            f"pfrt-widen-quantization{unknown},pfrt-widen-floats{{regions=true}},{layout},"
+            f"pfrt-widen-quantization{unknown},{sums}pfrt-widen-floats{{regions=true}},{layout},"
             "pfrt-fuse-elementwise"
         )
 
@@ -63,10 +68,19 @@ class NumpyBackend(Backend):
 
         Raises BackendError naming the call that has no implementation or breaks the plan's rules.
         """
-        return PlanExecutable(decode(find_function(module, function)))
+        return _executable(find_function(module, function), {})
 
     def compile_host(
         self, module: ModuleOp, function: str, parts: Mapping[str, Executable]
     ) -> PlanExecutable:
         """As `compile`; calls of `parts` run these."""
-        return PlanExecutable(decode(find_function(module, function), parts))
+        return _executable(find_function(module, function), parts)
+
+
+def _executable(function: FuncOp, parts: Mapping[str, Executable]) -> PlanExecutable:
+    """A plan and its first frame; where LLVM fails to make its code, NumPy computes it all."""
+    try:
+        return PlanExecutable(decode(function, parts))
+    except native.CodeError as error:
+        native.say(f"a plan that was to be compiled runs on NumPy: {error}")
+        return PlanExecutable(decode(function, parts, compiled=False))

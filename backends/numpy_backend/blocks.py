@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, TypeAlias
@@ -44,6 +45,10 @@ class Rooms:
     def __init__(self) -> None:
         self._held: dict[int, Array] = {}
         self._lanes: dict[int, Rooms] = {}
+        self.prepared: OrderedDict[Hashable, Any] = OrderedDict()
+        """What one call has prepared that others like it may use."""
+        self.alike: Counter[Hashable] = Counter()
+        """How many calls there are of each kind of these."""
 
     @property
     def nbytes(self) -> int:

@@ -15,75 +15,108 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyflame_rt.backends.native import integer_processors, kernels
-from pyflame_rt.backends.numpy_backend import packing
+from pyflame_rt.backends.native import integer_processors
+from pyflame_rt.backends.numpy_backend import compiled_halves, packing
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Implementation, Run
 from pyflame_rt.backends.numpy_backend.compiled_steps import Compiled
 from pyflame_rt.backends.numpy_backend.program import Constant, Invoke
 from pyflame_rt.backends.runtime import Array
+from pyflame_rt.dialects.plan.expressions import FUSED
 from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
-from pyflame_rt.dialects.plan.schedules import ELEMENTWISE, Schedule
+from pyflame_rt.dialects.plan.schedules import ELEMENTWISE, MOVEMENTS, REDUCTIONS, Schedule
 from pyflame_rt.kernels.epilogue import Activation
 
 if TYPE_CHECKING:
     from pyflame_rt.backends.native.products import Finish
-    from pyflame_rt.backends.native.steps import Step
+    from pyflame_rt.backends.native.steps import Number, Step
 
 _FLOAT = np.dtype(np.float32)
 
 
 def compiled(implementation: Implementation, invoke: Invoke) -> Implementation:
     """The implementation of a call that runs machine code where it can."""
-    schedule = invoke.schedule
-    form: Callable[[Any], Function | None] | None = None
-    if isinstance(schedule, IntegerSchedule):
-        if integer_processors.runs(schedule.cpu) and invoke.callee in _INTEGER_FORMS:
-            form = partial(_integers, invoke.callee, schedule)
-    elif schedule is not None and kernels.runs(schedule.cpu) and invoke.callee in _FORMS:
-        form = partial(_FORMS[invoke.callee], schedule)
-    if form is None:
+    form, plain = form_of(invoke), implementation.prepare
+    if compiled_halves.has_narrow_weights(invoke):
+        plain = partial(compiled_halves.with_wide_weights, plain)
+    elif form is None:
         return implementation
-    return replace(implementation, prepare=partial(_first, form, implementation.prepare))
+    return replace(implementation, prepare=partial(_first, form, plain))
+
+
+def form_of(invoke: Invoke, name: str = "") -> Callable[[Any], Function | None] | None:
+    """What prepares machine code for a call, by an algorithm of another name if one is given, or
+    answers None; None if there is nothing to ask."""
+    schedule, name = invoke.schedule, name or invoke.callee
+    if isinstance(schedule, IntegerSchedule):
+        known = name in _INTEGER_FORMS or name in _IMAGES
+        if integer_processors.runs(schedule.cpu) and known:
+            return partial(_integers, name, schedule)
+    elif schedule is not None and compiled_halves.runs(schedule) and name in _FORMS:
+        return partial(_FORMS[name], schedule)
+    return None
 
 
 def _first(
-    form: Callable[[Any], Function | None], plain: Callable[[Any], Function | None], call: Any
+    form: Callable[[Any], Function | None] | None,
+    plain: Callable[[Any], Function | None],
+    call: Any,
 ) -> Function | None:
-    found = form(call)
+    found = None if form is None else form(call)
     return plain(call) if found is None else found
 
 
 def _gemm(schedule: Schedule, call: Call) -> Function | None:
     params = call.params
-    if params["alpha"] != 1 or params["trans_a"] or (call.has(2) and params["beta"] != 1):
-        return None
-    return _linear(schedule, call, bool(params["trans_b"]))
+    alpha, beta = float(params["alpha"]), float(params["beta"]) if call.has(2) else 1.0
+    turned = bool(params["trans_a"]), bool(params["trans_b"])
+    if not turned[0] and (linear := _linear(schedule, call, turned[1], alpha, beta)) is not None:
+        return linear
+    return _products(schedule, call, turned) if alpha == beta == 1 else None
 
 
 def _matmul(schedule: Schedule, call: Call) -> Function | None:
-    return _linear(schedule, call, transposed=False)
+    linear = _linear(schedule, call, transposed=False)
+    return _products(schedule, call, (False, False)) if linear is None else linear
 
 
-def _linear(schedule: Schedule, call: Call, transposed: bool) -> Function | None:
-    """x @ w + a constant vector, w being constant; None where it is something else."""
+def _linear(
+    schedule: Schedule, call: Call, transposed: bool, alpha: float = 1, beta: float = 1
+) -> Function | None:
+    """alpha * x @ w + beta * a constant vector, w being constant; None where it is something else."""
     shape = call.shape(1)
     if not call.is_constant(1) or len(shape) != 2 or len(call.shape(0)) < 1:
         return None
     depth, columns = shape[::-1] if transposed else shape
     if 0 in (depth, columns, *call.output_shape):
         return None
-    weights = _weights(schedule, call, transposed)
-    return _compiled_linear(schedule, call, weights, depth, columns)
+    if (alpha, beta) != (1, 1) and schedule.elements != "f32":
+        return None
+    weights = _weights(schedule, call, transposed, alpha)
+    return _compiled_linear(schedule, call, weights, depth, columns, beta)
+
+
+def _products(schedule: Schedule, call: Call, turned: tuple[bool, bool]) -> Function | None:
+    """x @ w of what is known in a run only, for each of several matrices."""
+    from pyflame_rt.backends.numpy_backend import compiled_products
+
+    if schedule.elements != "f32" or 0 in call.output_shape:
+        return None
+    if not call.output_shape:
+        return None
+    ending = ending_of(schedule, call, call.output_shape[-1])
+    return None if ending is None else compiled_products.prepare(schedule, call, ending, turned)
 
 
 def _compiled_linear(
-    schedule: Schedule, call: Call, weights: Array, depth: int, columns: int
+    schedule: Schedule, call: Call, weights: Array, depth: int, columns: int, beta: float = 1
 ) -> CompiledLinear | None:
-    ending = ending_of(schedule, call, columns)
+    ending = ending_of(schedule, call, columns, beta)
     if ending is None:
         return None
     rows = math.prod(call.output_shape) // columns
-    return CompiledLinear(schedule, rows, depth, columns, weights, ending)
+    is_rounded = schedule.elements == compiled_halves.PAIRS
+    rounded = compiled_halves.Rounded.of(call, rows, depth) if is_rounded else None
+    return CompiledLinear(schedule, rows, depth, columns, weights, ending, rounded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +127,14 @@ class Ending:
     finish: Finish
 
 
-def ending_of(schedule: Schedule, call: Call, columns: int) -> Ending | None:
-    """That of a call; None where machine code cannot do it, or not in this element type."""
-    if not call.one_dtype() or call.dtype != _FLOAT:
+def ending_of(schedule: Schedule, call: Call, columns: int, beta: float = 1) -> Ending | None:
+    """That of a call; None where machine code cannot do it, or not in this element type. The bias is
+    taken `beta` times."""
+    if not compiled_halves.has_types(schedule, call):
         return None
     if call.has(3) and call.shape(3) != call.output_shape:
         return None
-    bias, finish = _bias(schedule, call, columns), finish_of(call)
+    bias, finish = _bias(schedule, call, columns, beta), finish_of(call)
     if finish is None or (bias is None and call.has(2)):
         return None
     return Ending(bias, finish)
@@ -118,14 +152,15 @@ def finish_of(call: Call) -> Finish | None:
     return None if numbers is None else Finish(activation.op, numbers)
 
 
-def _weights(schedule: Schedule, call: Call, transposed: bool) -> Array:
-    """Packed weights; panels of those of a whole constant that are packed for other calls too."""
-    from pyflame_rt.backends.native.products import pack
-
-    key = ("native", schedule.columns, transposed)
+def _weights(schedule: Schedule, call: Call, transposed: bool, alpha: float = 1) -> Array:
+    """Packed weights, `alpha` times; panels of those of a whole constant that are packed for other
+    calls too."""
+    key = compiled_halves.key_of(schedule, transposed)
+    key = key if alpha == 1 else (key, alpha)
 
     def make(w: Array) -> Array:
-        return pack(schedule.columns, w.T if transposed else w)
+        w = w if alpha == 1 else w * w.dtype.type(alpha)
+        return compiled_halves.packed(schedule, w.T if transposed else w)
 
     part = call.invoke.inputs[1]
     assert isinstance(part, Constant)
@@ -142,17 +177,20 @@ def _weights(schedule: Schedule, call: Call, transposed: bool) -> Array:
     return call.pack(1, key, make)
 
 
-def _bias(schedule: Schedule, call: Call, columns: int) -> Array | None:
-    """The packed bias; None if there is none, or it is no constant vector."""
+def _bias(schedule: Schedule, call: Call, columns: int, beta: float = 1) -> Array | None:
+    """The packed bias, `beta` times; None if there is none, or it is no constant vector."""
     from pyflame_rt.backends.native.products import pack_bias
 
     if not call.is_constant(2):
         return None
     shape = call.shape(2)
-    if math.prod(shape) != columns or shape[-1] != columns:
+    if math.prod(shape) != columns or shape[-1:] != (columns,):
         return None
-    make = partial(pack_bias, schedule.columns)
-    return call.pack(2, ("native", schedule.columns), make)
+
+    def make(bias: Array) -> Array:
+        return pack_bias(schedule.columns, bias if beta == 1 else bias * bias.dtype.type(beta))
+
+    return call.pack(2, ("native", schedule.columns, beta), make)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +203,8 @@ class CompiledLinear(Compiled):
     columns: int
     weights: Array
     ending: Ending
+    rounded: compiled_halves.Rounded | None = None
+    """Where x is rounded to, if it is."""
 
     @property
     def cpu(self) -> str:
@@ -184,13 +224,18 @@ class CompiledLinear(Compiled):
                 return None
             ways.append(way)
         has_residual = arrays[residual] is not None or residual in late
+        before: tuple[Step, ...] = ()
+        source: Number = Place(x)
+        if (rounded := self.rounded) is not None:
+            before = (rounded.step(self.schedule, x, ways[0]),)
+            source, ways[0] = rounded.address, rounded.way
         layout = Layout(self.rows, self.columns, self.depth, *ways)
         ending = self.ending
         product = Product.of(
             self.schedule, layout, self.weights, ending.bias, ending.finish, self.schedule.shares
         )
         more = Place(residual) if has_residual else None
-        return (product.step(Place(x), Place(y), more),)
+        return (*before, product.step(source, Place(y), more))
 
     def _way(self, array: Array | None, columns: int, is_late: bool) -> int | None:
         """The way from row to row; None where rows are not contiguous each by itself."""
@@ -211,12 +256,10 @@ def _conv_gemm_1x1(schedule: Schedule, call: BoundCall) -> Run | None:
     positions = math.prod(call.output_shape[:-1])
     if math.prod(shape) != features * depth or math.prod(x.shape) != positions * depth:
         return None
-    key = ("native", schedule.columns)
+    key = compiled_halves.key_of(schedule)
 
     def make(w: Array) -> Array:
-        from pyflame_rt.backends.native.products import pack
-
-        return pack(schedule.columns, w.reshape(features, depth).T)
+        return compiled_halves.packed(schedule, w.reshape(features, depth).T)
 
     linear = _compiled_linear(schedule, call, call.pack(1, key, make), depth, features)
     if linear is None:
@@ -249,10 +292,34 @@ def _elementwise(schedule: Schedule, call: Call) -> Function | None:
     return compiled_elementwise.prepare(schedule, call)
 
 
+def _reduction(name: str, schedule: Schedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_reductions
+
+    if name.startswith("global"):
+        return compiled_reductions.global_pool(name, schedule, call)
+    return compiled_reductions.reduction(name.removeprefix("reduce_"), schedule, call)
+
+
+def _cast(schedule: Schedule, call: Call) -> Function | None:
+    return compiled_halves.cast(schedule, call) or _elementwise(schedule, call)
+
+
+def _named_row(name: str, callee: str, schedule: Schedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_rows
+
+    return getattr(compiled_rows, name)(callee, schedule, call)
+
+
 def _row(name: str, schedule: Schedule, call: Call) -> Function | None:
     from pyflame_rt.backends.numpy_backend import compiled_rows
 
     return getattr(compiled_rows, name)(schedule, call)
+
+
+def _global_pool(name: str, schedule: Schedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_pools
+
+    return getattr(compiled_pools, name)(schedule, call)
 
 
 def _conv(schedule: Schedule, call: BoundCall) -> Run | None:
@@ -261,31 +328,62 @@ def _conv(schedule: Schedule, call: BoundCall) -> Run | None:
     return prepare(schedule, call)
 
 
-def _integers(name: str, schedule: IntegerSchedule, call: Call) -> Function | None:
-    from pyflame_rt.backends.numpy_backend import compiled_integers
+def _batch_normalization(schedule: Schedule, call: BoundCall) -> Run | None:
+    from pyflame_rt.backends.numpy_backend.compiled_normalization import batch_normalization
 
+    return batch_normalization(schedule, call)
+
+
+def _integers(name: str, schedule: IntegerSchedule, call: Call) -> Function | None:
+    from pyflame_rt.backends.numpy_backend import compiled_integer_convolutions, compiled_integers
+
+    if (form := _IMAGES.get(name)) is not None:
+        return getattr(compiled_integer_convolutions, form)(schedule, call)
     return getattr(compiled_integers, name)(schedule, call)
 
 
 _INTEGER_FORMS = (
-    "dequantize_linear", "dynamic_quantize_linear", "matmul_integer", "qlinear_conv",
+    "dequantize_linear", "dynamic_quantize_linear", "matmul_integer", "matmul_integer_to_float",
     "qlinear_matmul", "quantize_linear",
 )  # fmt: skip
+
+_IMAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "clip": "clip",
+        "concat": "concat",
+        "conv_integer_nhwc": "conv_integer",
+        "max_pool_bytes_nhwc": "max_pool",
+        "qlinear_add": "qlinear_add",
+        "qlinear_conv": "qlinear_conv",
+        "qlinear_conv_add_nhwc": "qlinear_conv_add",
+        "qlinear_conv_nhwc": "qlinear_conv",
+        "transpose": "transpose",
+    }
+)
+"""Algorithms on bytes that may be images, and the names of their forms."""
 
 _FORMS: Mapping[str, Callable[[Schedule, Any], Function | None]] = MappingProxyType(
     {
         "conv_gemm_1x1_nhwc": _conv_gemm_1x1,
-        "conv_im2col_nhwc": _conv,
+        **dict.fromkeys(("conv_im2col_nhwc", "conv_winograd_nhwc"), _conv),
         **{
             name: partial(_window, name)
             for name in ("average_pool_nhwc", "conv_depthwise_nhwc", "max_pool_nhwc")
         },
         "attention": _attention,
-        "copy": partial(_movement, "copy"),
-        "transpose": partial(_movement, "transpose"),
-        **dict.fromkeys(ELEMENTWISE, _elementwise),
+        "batch_normalization_folded_nhwc": _batch_normalization,
+        **{name: partial(_movement, name) for name in MOVEMENTS},
+        **dict.fromkeys((*ELEMENTWISE, FUSED), _elementwise),
+        "cast": _cast,
+        **{name: partial(_reduction, name) for name in REDUCTIONS},
         "gemm": _gemm,
+        "global_average_pool_nhwc": partial(_global_pool, "global_average_pool"),
+        "global_max_pool_nhwc": partial(_global_pool, "global_max_pool"),
+        "group_normalization": partial(_named_row, "group_norm", "group_normalization"),
+        "instance_normalization": partial(_named_row, "group_norm", "instance_normalization"),
         "layer_normalization": partial(_row, "layer_norm"),
+        "lrn": partial(_row, "channel_norm"),
+        "log_softmax": partial(_named_row, "any_softmax", "log_softmax"),
         "rms_normalization": partial(_row, "rms_norm"),
         "softmax": partial(_row, "softmax"),
         "matmul": _matmul,

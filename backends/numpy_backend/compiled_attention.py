@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +23,15 @@ from pyflame_rt.dialects.plan.schedules import Schedule
 
 if TYPE_CHECKING:
     from pyflame_rt.backends.native import steps as native
+    from pyflame_rt.backends.native.compiling import Loaded
 
 _FLOAT = 4
 _MULTIPLIED = 50.0
 """Multiplications in a nanosecond; about."""
+_MOVED = 20.0
+"""Bytes of keys and values read or written in a nanosecond; about."""
+_WORTH_SHARING = 30_000
+"""Nanoseconds that are divided: records of several shares take longer to write."""
 _FEW = 4
 """Queries: for more, keys are read often enough to pack them."""
 _SCORES = 1 << 17
@@ -83,6 +89,25 @@ def _fits(mask: tuple[int, ...], of: CompiledAttention) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
+def _place(operand: int, offset: int) -> native.Place:
+    """A step of a decoding loop asks for those of the step before."""
+    from pyflame_rt.backends.native.steps import Place
+
+    return Place(operand, offset)
+
+
+@cache
+def _code_of_few(cpu: str, lanes: int) -> Loaded:
+    from pyflame_rt.backends.native import kernels
+    from pyflame_rt.backends.native.attention import AttentionKernel
+    from pyflame_rt.backends.native.processors import instructions
+
+    kind = instructions(cpu)
+    assert kind is not None
+    return kernels.loaded(AttentionKernel(cpu, lanes, kind.has_fma))
+
+
 @dataclass(frozen=True)
 class _Lies:
     """Where (batch, heads, length, size) of an operand lie; bytes."""
@@ -96,10 +121,8 @@ class _Lies:
 
     def at(self, batch: int, head: int, row: int = 0, more: int = 0) -> native.Number:
         """The address of a row's element so many bytes on."""
-        from pyflame_rt.backends.native.steps import Place
-
         place = self.offset + batch * self.batch + head * self.head + row * self.row + more
-        return place if self.operand < 0 else Place(self.operand, place)
+        return place if self.operand < 0 else _place(self.operand, place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,26 +176,52 @@ class CompiledAttention(Compiled):
             if array is not None and not (array.flags.c_contiguous and array.flags.aligned):
                 return None
         found: list[Step] = []
+        new = places[_K], places[_V]
         if self.has_past or self.present:
-            whole = [self._whole(arrays, i, n) for i, n in ((0, self.size), (1, self.v_size))]
-            copies = [
-                tuple(self._copies(past, places[new], held, n))
-                for past, new, held, n in (
-                    (_PAST_K, _K, whole[0], self.size), (_PAST_V, _V, whole[1], self.v_size),
-                )
-            ]  # fmt: skip
-            found.append(Step(tuple(copies)))
+            whole = [self._whole(i, n) for i, n in ((0, self.size), (1, self.v_size))]
             places[_K], places[_V] = whole
-        heads = [(n, h) for n in range(self.batch) for h in range(self.kv_heads)]
-        count = min(self.schedule.shares, len(heads))
-        shares: list[native.Share] = []
-        for share in range(count):
-            some = heads[len(heads) * share // count : len(heads) * (share + 1) // count]
-            shares.append(tuple(self._share(share, some, places)))
-        multiplied = self.batch * self.heads * self.queries * self.keys * (self.size + self.v_size)
-        return (*found, Step(tuple(shares), multiplied / _MULTIPLIED))
+            if self.queries > _FEW:
+                copies = [
+                    tuple(self._copies(past, source, held, n))
+                    for past, source, held, n in (
+                        (_PAST_K, new[0], whole[0], self.size),
+                        (_PAST_V, new[1], whole[1], self.v_size),
+                    )
+                ]
+                found.append(Step(tuple(copies)))
+        work = self._work()
+        shares = [
+            tuple(
+                self._few(share, some, places, new)
+                if self.queries <= _FEW
+                else self._many(share, some, places)
+            )
+            for share, some in enumerate(self._heads_of_shares(work))
+        ]
+        return (*found, Step(tuple(shares), work))
 
-    def _whole(self, arrays: Sequence[Known], index: int, size: int) -> _Lies:
+    def _work(self) -> float:
+        """Nanoseconds, as estimated."""
+        elements = self.batch * self.keys * (self.size + self.v_size)
+        multiplied = self.heads * self.queries * elements
+        moved = self.kv_heads * elements * _FLOAT * (3 if self.has_past else 1)
+        return max(multiplied / _MULTIPLIED, moved / _MOVED)
+
+    def _heads_of_shares(self, work: float) -> list[list[tuple[int, range]]]:
+        """For each share the heads of k and v that it computes, of each batch."""
+        total = self.batch * self.kv_heads
+        shares = self.schedule.shares if work > _WORTH_SHARING else 1
+        count, size = min(shares, total), self.kv_heads
+        found: list[list[tuple[int, range]]] = []
+        for share in range(count):
+            first, stop = total * share // count, total * (share + 1) // count
+            batches = range(first // size, -(-stop // size))
+            found.append(
+                [(n, range(max(first - n * size, 0), min(stop - n * size, size))) for n in batches]
+            )
+        return found
+
+    def _whole(self, index: int, size: int) -> _Lies:
         """Where keys or values with those of the past are put: a result, or memory of their own."""
         row = size * _FLOAT
         head = self.keys * row
@@ -200,14 +249,67 @@ class CompiledAttention(Compiled):
         source = (new.batch, new.head, new.row, _FLOAT)
         yield copy_call(kernel, new.at(0, 0), whole.at(0, 0, self.past), sizes, source, ways)
 
-    def _share(
-        self, share: int, heads: Sequence[tuple[int, int]], places: dict[int, _Lies]
+    def _few(
+        self,
+        share: int,
+        heads: Sequence[tuple[int, range]],
+        places: dict[int, _Lies],
+        new: tuple[_Lies, _Lies],
+    ) -> Iterator[native.Call]:
+        """The calls for some heads of k and v, of few queries."""
+        from pyflame_rt.backends.native.steps import Call
+
+        code = _code_of_few(self.cpu, self.schedule.lanes)
+        scores = self.room(8 + 4 * share, self.queries * self.keys)
+        q, k, v, y = (places[index] for index in (_Q, _K, _V, _OUT))
+        copied, group = (self.has_past or self.present), self.heads // self.kv_heads
+        limit, step = self._limit(0)
+        ways = self._mask_ways()
+        for batch, some in heads:
+            first, before = some.start, self.past * (batch * self.kv_heads + some.start) * _FLOAT
+            yield Call(
+                code,
+                (
+                    q.at(batch, first * group), k.at(batch, first), v.at(batch, first),
+                    y.at(batch, first * group), self._mask_at(batch, first * group, 0),
+                    scores.ctypes.data,
+                    _place(_PAST_K, before * self.size) if self.has_past else 0,
+                    _place(_PAST_V, before * self.v_size) if self.has_past else 0,
+                    new[0].at(batch, first), new[1].at(batch, first),
+                    len(some), group, self.queries, self.keys, self.size, self.v_size,
+                    self.past, self.length if copied else 0,
+                    q.head, q.row, k.head, k.row, v.head, v.row, y.head, y.row,
+                    ways[1], ways[2], new[0].head, new[0].row, new[1].head, new[1].row,
+                    limit, step, bits(self.scale),
+                ),
+                (scores,),
+            )  # fmt: skip
+
+    def _many(
+        self, share: int, heads: Sequence[tuple[int, range]], places: dict[int, _Lies]
     ) -> Iterator[native.Call]:
         """The calls for some heads of k and v, one after the other in the same memory."""
-        head_of = _Few if self.queries <= _FEW else _Many
-        one = head_of(self, share, places)
-        for batch, head in heads:
-            yield from one.calls(batch, head)
+        one = _Many(self, share, places)
+        for batch, some in heads:
+            for head in some:
+                yield from one.calls(batch, head)
+
+    def _limit(self, first: int) -> tuple[int, int]:
+        """How many keys a query sees, and how many more the next one."""
+        return (self.past + 1 + first, 1) if self.causal else (self.keys, 0)
+
+    def _mask_ways(self) -> list[int]:
+        """Bytes from one batch, head and query to the next in the mask."""
+        shape = () if self.mask is None else self.mask
+        shape = (1,) * (4 - len(shape)) + shape
+        return [math.prod(shape[i + 1 :]) * _FLOAT if shape[i] > 1 else 0 for i in range(3)]
+
+    def _mask_at(self, batch: int, head: int, query: int) -> native.Number:
+        """Where the mask of a query begins; 0 if there is none."""
+        if self.mask is None:
+            return 0
+        by_batch, by_head, by_query = self._mask_ways()
+        return _place(_MASK, batch * by_batch + head * by_head + query * by_query)
 
     def softmax(
         self, scores: Array, way: int, batch: int, head: int, first: int, rows: int
@@ -216,61 +318,17 @@ class CompiledAttention(Compiled):
         from pyflame_rt.backends.native import kernels
         from pyflame_rt.backends.native.processors import instructions
         from pyflame_rt.backends.native.rows import SoftmaxKernel
-        from pyflame_rt.backends.native.steps import Call, Place
+        from pyflame_rt.backends.native.steps import Call
 
         kind = instructions(self.cpu)
         assert kind is not None
         kernel = SoftmaxKernel(self.cpu, self.schedule.lanes, kind.has_fma)
-        place, added, added_row = scores.ctypes.data, 0, 0
-        if self.mask is not None:
-            shape = (1,) * (4 - len(self.mask)) + self.mask
-            ways = [math.prod(shape[i + 1 :]) * _FLOAT if shape[i] > 1 else 0 for i in range(3)]
-            added_row = ways[2]
-            added = Place(_MASK, batch * ways[0] + head * ways[1] + first * ways[2])
-        limit, step = (self.past + 1 + first, 1) if self.causal else (self.keys, 0)
+        place, added = scores.ctypes.data, self._mask_at(batch, head, first)
         record = (
-            place, place, added, rows, self.keys, way, way, added_row, limit, step,
-            bits(self.scale), 1,
+            place, place, added, rows, self.keys, way, way, self._mask_ways()[2],
+            *self._limit(first), bits(self.scale), 1,
         )  # fmt: skip
         return Call(kernels.loaded(kernel), record, (scores,))
-
-
-class _Few:
-    """Few queries, which read keys and values as they lie."""
-
-    def __init__(self, of: CompiledAttention, share: int, places: dict[int, _Lies]) -> None:
-        self._of, self._places = of, places
-        self._scores = of.room(8 + 4 * share, of.queries * of.keys)
-
-    def calls(self, batch: int, head: int) -> Iterator[native.Call]:
-        """Those for a head of k and v."""
-        from pyflame_rt.backends.native import kernels
-        from pyflame_rt.backends.native.processors import instructions
-        from pyflame_rt.backends.native.small_products import SmallProductKernel
-        from pyflame_rt.backends.native.steps import Call
-
-        of, places, way = self._of, self._places, self._of.keys * _FLOAT
-        kind, scores = instructions(of.cpu), self._scores
-        assert kind is not None
-        dots, mixture = (
-            kernels.loaded(SmallProductKernel(of.cpu, of.schedule.lanes, kind.has_fma, transposed))
-            for transposed in (True, False)
-        )
-        group = of.heads // of.kv_heads
-        for q_head in range(head * group, (head + 1) * group):
-            q, k, v, y = (places[i] for i in (_Q, _K, _V, _OUT))
-            at = scores.ctypes.data
-            record = (
-                q.at(batch, q_head), k.at(batch, head), at,
-                of.queries, of.keys, of.size, q.row, k.row, way,
-            )  # fmt: skip
-            yield Call(dots, record, (scores,))
-            yield of.softmax(scores, way, batch, q_head, 0, of.queries)
-            record = (
-                at, v.at(batch, head), y.at(batch, q_head),
-                of.queries, of.v_size, of.keys, way, v.row, y.row,
-            )  # fmt: skip
-            yield Call(mixture, record, (scores,))
 
 
 class _Many:

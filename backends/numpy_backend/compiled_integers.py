@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyflame_rt.backends.native import integer_processors
-from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Implementation, Run, late
-from pyflame_rt.backends.numpy_backend.compiled_steps import Compiled, Known, NativeStep
+from pyflame_rt.backends.numpy_backend.calls import Call, Implementation, late
+from pyflame_rt.backends.numpy_backend.compiled_steps import Compiled, Known
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
-from pyflame_rt.kernels.windows import window_axes
 
 if TYPE_CHECKING:
-    from pyflame_rt.backends.native.integer_convolutions import Geometry
     from pyflame_rt.backends.native.integer_products import Epilogue, Weights
     from pyflame_rt.backends.native.steps import Step
 
 _BYTES = ("int8", "uint8")
-_LYING, _PADDED, _MADE = 32, 33, 34
-"""The numbers of the rooms for x and y as rows x columns x channels, and for a padded image."""
+_LATE = ("zero", "scale", "residual")
+"""What a product may have beside x and y that is not known before."""
 
 
 def matmul_integer(schedule: IntegerSchedule, call: Call) -> CompiledIntegerLinear | None:
@@ -35,84 +33,36 @@ def matmul_integer(schedule: IntegerSchedule, call: Call) -> CompiledIntegerLine
     return _linear(schedule, call, (0, 1), (2, 3), Epilogue())
 
 
+def matmul_integer_to_float(schedule: IntegerSchedule, call: Call) -> CompiledIntegerLinear | None:
+    """(a - zero point) @ (b - zero points) * scales + bias + residual, and a function of it; None where
+    scales of b, or a bias, come with a run."""
+    from pyflame_rt.backends.native.integer_products import Epilogue
+    from pyflame_rt.backends.numpy_backend.compiled import finish_of
+
+    finish = finish_of(call)
+    if not call.is_constant(3) or not _is_single(call, 2) or finish is None:
+        return None
+    if (call.has(6) and not call.is_constant(6)) or math.prod(call.shape(2)) != 1:
+        return None
+    if call.has(7) and call.shape(7) != call.output_shape:
+        return None
+    bias = call.constant(6) if call.has(6) else None
+    scales = call.constant(3).reshape(-1)
+    epilogue = Epilogue("float32", None, scales, bias, finish=finish)
+    return _linear(schedule, call, (0, 1), (4, 5), epilogue, scale=2, residual=7)
+
+
 def qlinear_matmul(schedule: IntegerSchedule, call: Call) -> CompiledIntegerLinear | None:
     """The same plus a bias, quantized; None where scales or zero points come with a run."""
     if not all(call.is_constant(i) for i in (1, 4, 6, 7)) or not _is_single(call, 1, 6, 7):
         return None
     if call.has(8) and not call.is_constant(8):
         return None
-    found = _requantized(call, (1, 4, 6, 7), 8)
+    found = requantized(call, (1, 4, 6, 7), 8)
     return None if found is None else _linear(schedule, call, (0, 3), (2, 5), found)
 
 
-def qlinear_conv(schedule: IntegerSchedule, call: BoundCall) -> Run | None:
-    """The convolution of images that lie as channels x rows x columns, which are turned before it and
-    after it; None where weights or scales come with a run, or there are not two spatial axes."""
-    from pyflame_rt.backends.native.integer_convolutions import IntegerConvolution
-    from pyflame_rt.backends.native.integer_transposing import transposing_call
-    from pyflame_rt.backends.native.steps import Place, Step
-
-    geometry, kind = _geometry(call), call.input_types[0]
-    constants = [i for i in (1, 3, 4, 5, 6, 7, 8) if call.has(i)]
-    if geometry is None or not all(map(call.is_constant, constants)):
-        return None
-    epilogue = _requantized(call, (1, 4, 6, 7), 8)
-    if epilogue is None or kind is None or kind.dtype.name not in _BYTES:
-        return None
-    x, y, zero = call.input(0), call.output, call.input(2)
-    if not (x.flags.c_contiguous and y.flags.c_contiguous and call.constant(3).itemsize == 1):
-        return None
-    convolution = IntegerConvolution.of(
-        schedule, geometry, call.constant(3), call.constant(5), epilogue,
-        signed=x.dtype == np.int8,
-    )  # fmt: skip
-    lying, made, padded = (
-        call.rooms.get(number, np.dtype(np.uint8), size)
-        for number, size in ((_LYING, x.size), (_MADE, y.size), (_PADDED, geometry.room or 1))
-    )
-    cpu, (images, channels), features = schedule.cpu, x.shape[:2], y.shape[1]
-    seen, positions = math.prod(geometry.sizes), math.prod(geometry.outputs)
-    before = [
-        transposing_call(cpu, Place(0, start), Place(1, start), channels, seen)
-        for start in range(0, images * channels * seen, channels * seen)
-    ]
-    after = [
-        transposing_call(cpu, Place(2, start), Place(3, start), positions, features)
-        for start in range(0, images * features * positions, features * positions)
-    ]
-    steps = [
-        Step.of(*before),
-        *convolution.steps(Place(1), Place(2), Place(4), zero=Place(5)),
-        Step.of(*after),
-    ]
-    float_cpu = integer_processors.of_floats(cpu)
-    return NativeStep(float_cpu, steps, (x, lying, made, y, padded, zero), [])
-
-
-def _geometry(call: BoundCall) -> Geometry | None:
-    from pyflame_rt.backends.native.integer_convolutions import Geometry
-
-    x, w, params = call.shape(0), call.shape(3), call.params
-    if len(x) != 4 or 0 in (*x, *w, *call.output_shape) or not call.in_layout("nchw"):
-        return None
-    axes = window_axes(
-        w[2:],
-        params.get("strides", ()),
-        params.get("pads", ()),
-        params.get("dilations", ()),
-        params.get("auto_pad", "NOTSET"),
-    )
-    rows, columns = axes
-    sizes = (x[2], x[3])
-    begins = [a.resolved_pads(size)[0] for a, size in zip(axes, sizes, strict=True)]
-    return Geometry(
-        x[0], sizes, x[1], w[0], (w[2], w[3]), (call.output_shape[2], call.output_shape[3]),
-        (begins[0], begins[1]), (rows.stride, columns.stride), (rows.dilation, columns.dilation),
-        int(params.get("group", 1)),
-    )  # fmt: skip
-
-
-def _requantized(call: Call, numbers: tuple[int, int, int, int], bias: int) -> Epilogue | None:
+def requantized(call: Call, numbers: tuple[int, int, int, int], bias: int) -> Epilogue | None:
     """The rounding by scales of x, w and y, and the zero point of y; None by what is not finite."""
     from pyflame_rt.backends.native.integer_products import Epilogue, limits_of
 
@@ -123,8 +73,9 @@ def _requantized(call: Call, numbers: tuple[int, int, int, int], bias: int) -> E
         factor = left.reshape(()) * right.reshape(-1) / result.reshape(())
     if not np.isfinite(factor).all():
         return None
-    limits = np.iinfo(call.dtype)
-    bounds = limits_of(limits.min, limits.max, int(call.constant(numbers[3]).reshape(())))
+    zero_point = call.constant(numbers[3]).reshape(())
+    limits = np.iinfo(zero_point.dtype)
+    bounds = limits_of(limits.min, limits.max, int(zero_point))
     addend = call.constant(bias) if call.has(bias) else None
     return Epilogue("bytes", addend, factor, limits=bounds)
 
@@ -139,8 +90,12 @@ def _linear(
     operands: tuple[int, int],
     zero_points: tuple[int, int],
     epilogue: Epilogue,
+    *,
+    scale: int | None = None,
+    residual: int | None = None,
 ) -> CompiledIntegerLinear | None:
-    """That of a call with its matrices, and their zero points, at such positions."""
+    """That of a call with its matrices, and their zero points, at such positions; of f32 with a's scale
+    and a residual."""
     (a, b), (x_zero, w_zero) = operands, zero_points
     kinds = [call.input_types[i] for i in operands]
     if any(kind is None or kind.dtype.name not in _BYTES for kind in kinds):
@@ -158,7 +113,8 @@ def _linear(
     weights = _weights(schedule, call, b, w_zero, (1, depth, columns))
     zero = x_zero if call.has(x_zero) else None
     signed = kinds[0] is not None and kinds[0].dtype == np.int8
-    return CompiledIntegerLinear(schedule, rows, weights, epilogue, signed, (a, zero))
+    more = residual if residual is not None and call.has(residual) else None
+    return CompiledIntegerLinear(schedule, rows, weights, epilogue, signed, (a, zero, scale, more))
 
 
 def _weights(
@@ -185,8 +141,8 @@ class CompiledIntegerLinear(Compiled):
     weights: Weights
     epilogue: Epilogue
     signed: bool
-    inputs: tuple[int, int | None]
-    """The positions of x and of its zero point."""
+    inputs: tuple[int, int | None, int | None, int | None]
+    """The positions of x, its zero point, its scale, and a residual."""
 
     @property
     def cpu(self) -> str:
@@ -198,11 +154,14 @@ class CompiledIntegerLinear(Compiled):
         from pyflame_rt.backends.native.integer_products import IntegerProduct, Windows
         from pyflame_rt.backends.native.steps import Place
 
-        (x, zero), y = self.inputs, len(arrays) - 1
+        (x, zero, scale, residual), y = self.inputs, len(arrays) - 1
         depth, columns = self.weights.depth, self.weights.columns
         size = 1 if self.epilogue.result == "bytes" else 4
         ways: list[int] = []
-        for index, width, item in ((x, depth, 1), (y, columns, size)):
+        for index, width, item in ((x, depth, 1), (y, columns, size), (residual, columns, 4)):
+            if index is None:
+                ways.append(0)
+                continue
             way = self._way(arrays[index], width, item, index in late)
             if way is None:
                 return None
@@ -211,7 +170,8 @@ class CompiledIntegerLinear(Compiled):
         product = IntegerProduct.of(
             self.schedule, layout, self.weights, self.epilogue, signed=self.signed
         )
-        return (product.step(Place(x), Place(y), zero=None if zero is None else Place(zero)),)
+        more = (None if index is None else Place(index) for index in (zero, scale, residual))
+        return (product.step(Place(x), Place(y), **dict(zip(_LATE, more, strict=True))),)
 
     def _way(self, array: Known, columns: int, size: int, is_late: bool) -> int | None:
         """The way from row to row; None where rows are not contiguous each by itself."""
@@ -281,20 +241,16 @@ class CompiledQuantize(Compiled):
 
     def steps(self, arrays: Sequence[Known], late: Sequence[int]) -> tuple[Step, ...] | None:
         """As `Compiled.steps`, of inputs and results."""
-        from pyflame_rt.backends.native.integer_quantize import dequantize_call, quantize_call
-        from pyflame_rt.backends.native.steps import Place, Step
+        from pyflame_rt.backends.native.integer_quantize import steps_of
+        from pyflame_rt.backends.native.steps import Place
 
         for index in self.places[:2]:
             array = arrays[index]
             if index not in late and (array is None or not array.flags.c_contiguous):
                 return None
-        x, y, scale, zero = (Place(index) for index in self.places)
-        given = (self.schedule.cpu, x, y, scale, zero, self.count)
-        if self.how == "back":
-            return (Step.of(dequantize_call(*given, signed=self.signed)),)
-        is_dynamic = self.how == "dynamic"
-        call = quantize_call(*given, dynamic=is_dynamic, signed=self.signed)
-        return (Step.of(call),)
+        places = [Place(index) for index in self.places]
+        cpu, shares = self.schedule.cpu, self.schedule.shares
+        return steps_of(cpu, places, self.count, shares, self.how, signed=self.signed)
 
 
 def _nothing(_: Call) -> None:
@@ -303,8 +259,18 @@ def _nothing(_: Call) -> None:
 
 ONLY_COMPILED: Mapping[str, Implementation] = MappingProxyType(
     {
-        name: late(name, _nothing, "axis", "block_size", "saturate", "output_dtype", "precision")
-        for name in ("dequantize_linear", "dynamic_quantize_linear", "quantize_linear")
+        "matmul_integer_to_float": late("matmul_integer_to_float", _nothing, "activation", arity=8),
+        **{
+            name: late(
+                name, _nothing, "axis", "block_size", "saturate", "output_dtype", "precision"
+            )
+            for name in (
+                "dequantize_linear",
+                "dynamic_quantize_linear",
+                "qlinear_add",
+                "quantize_linear",
+            )
+        },
     }
 )
 """What runs the kernel unless there is machine code for it."""

@@ -67,15 +67,25 @@ class Compiled(Bindable):
         return None if steps is None else NativeStep(self.cpu, steps, operands, env)
 
 
-class NativeStep:
+class MachineCode:
+    """A step that is machine code of a kind."""
+
+    __slots__ = ("cpu",)
+
+    def __init__(self, cpu: str) -> None:
+        self.cpu = cpu
+
+
+class NativeStep(MachineCode):
     """Steps of machine code on operands; those after it may be joined to it."""
 
-    __slots__ = ("_run", "cpu", "env", "operands", "steps")
+    __slots__ = ("_run", "env", "operands", "steps")
 
     def __init__(
         self, cpu: str, steps: Sequence[Step], operands: Sequence[Operand], env: list[Any]
     ) -> None:
-        self.cpu, self.steps, self.operands, self.env = cpu, tuple(steps), tuple(operands), env
+        super().__init__(cpu)
+        self.steps, self.operands, self.env = tuple(steps), tuple(operands), env
         self._run: Bound | None = None
 
     def __call__(self) -> None:
@@ -172,6 +182,11 @@ def _on_late(program: Program, places: Sequence[int], env: list[Any], go: Bound)
 def _contiguous(array: Array) -> Array:
     flags = array.flags
     return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
+
+
+def code_of(call: object) -> str:
+    """The kind of machine code that a step is; "" for what is none."""
+    return call.cpu if isinstance(call, MachineCode) else ""
 
 
 def kernels_of(calls: Sequence[Any]) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyflame_rt.backends.numpy_backend import compiled_groups, compiled_pools
 from pyflame_rt.backends.numpy_backend.algorithms.convolution_nhwc import strips_of
 from pyflame_rt.backends.numpy_backend.algorithms.pooling import pool_axes
 from pyflame_rt.backends.numpy_backend.calls import BoundCall, Run
@@ -31,6 +32,10 @@ _LARGEST = 7
 
 def depthwise(schedule: Schedule, call: BoundCall) -> Run | None:
     """y = sum over taps of x, shifted, times the tap's weights."""
+    return _depthwise(schedule, call) or compiled_groups.prepare(schedule, call)
+
+
+def _depthwise(schedule: Schedule, call: BoundCall) -> Run | None:
     w = call.shape(1)
     if not call.in_layout("nhwc") or not call.is_constant(1) or len(w) != 4 or call.has(3):
         return None
@@ -44,7 +49,7 @@ def depthwise(schedule: Schedule, call: BoundCall) -> Run | None:
     bias = np.zeros(weights.shape[-1], np.float32)
     if call.has(2):
         bias[: w[0]] = call.constant(2).reshape(-1)
-    return _windows(schedule, call, "depthwise", x, strips.axes, weights, bias)
+    return _windows(schedule, call, "depthwise", x, call.output, strips.axes, weights, bias)
 
 
 def max_pool(schedule: Schedule, call: BoundCall) -> Run | None:
@@ -54,19 +59,32 @@ def max_pool(schedule: Schedule, call: BoundCall) -> Run | None:
 
 def average_pool(schedule: Schedule, call: BoundCall) -> Run | None:
     """The mean of each window."""
-    if call.input(0).ndim != 4 or not call.params.get("count_include_pad", False):
+    if not call.params.get("count_include_pad", False):
         return _pool(schedule, call, "average")
-    axes = pool_axes(call)
-    for axis, size in zip(axes, call.input(0).shape[1:3], strict=True):
+    for axis, size in zip(pool_axes(call), call.input(0).shape[1:-1], strict=True):
         if len(set(axis.taps_inside(size, True).tolist())) > 1:
-            return None
+            return _pool(schedule, call, "average_padded")
     return _pool(schedule, call, "average_all")
 
 
 def _pool(schedule: Schedule, call: BoundCall, what: str) -> Run | None:
-    if not call.in_layout("nhwc") or call.input(0).ndim != 4:
+    x, y = call.input(0), call.output
+    if not call.in_layout("nhwc") or x.ndim not in (3, 4):
         return None
-    return _windows(schedule, call, what, call.input(0), pool_axes(call), None, None)
+    axes = pool_axes(call)
+    if x.ndim == 3:
+        x, y, axes = x[:, None], y[:, None], (WindowAxis(1), *axes)
+    sizes = zip(axes, x.shape[1:3], strict=True)
+    is_one = all(a.kernel == a.extent == n and not any(a.resolved_pads(n)) for a, n in sizes)
+    if is_one and y.shape[1:3] == (1, 1) and _is_simple(call):
+        name = "max" if what == "max" else "average"
+        return compiled_pools.CompiledPool(schedule, name, x.shape).on(x, y)
+    return _windows(schedule, call, what, x, y, axes, None, None)
+
+
+def _is_simple(call: BoundCall) -> bool:
+    dtypes = call.one_dtype() and call.dtype == np.float32
+    return dtypes and 0 not in call.shape(0) and "activation" not in call.params
 
 
 def _windows(
@@ -74,6 +92,7 @@ def _windows(
     call: BoundCall,
     what: str,
     x: Array,
+    y: Array,
     axes: tuple[WindowAxis, ...],
     weights: Array | None,
     bias: Array | None,
@@ -84,7 +103,7 @@ def _windows(
     from pyflame_rt.backends.native.steps import Call, Place, Step
     from pyflame_rt.backends.native.windows import WindowKernel
 
-    y, finish, kind = call.output, finish_of(call), instructions(schedule.cpu)
+    finish, kind = finish_of(call), instructions(schedule.cpu)
     if finish is None or kind is None or not call.one_dtype() or call.dtype != np.float32:
         return None
     sizes = [axis.kernel for axis in axes]
@@ -100,6 +119,7 @@ def _windows(
     loaded, filler = kernels.loaded(kernel), _filler(kernel.filler, x.strides[1], schedule.lanes)
     before, inside, after = _columns(columns, x.shape[2], y.shape[2])
     top, left = rows.resolved_pads(x.shape[1])[0], columns.resolved_pads(x.shape[2])[0]
+    padded = [size + sum(a.resolved_pads(size)) for a, size in zip(axes, x.shape[1:3], strict=True)]
     held = (filler, weights, bias)
     addresses = [0 if a is None else a.ctypes.data for a in held]
     shares: list[Share] = []
@@ -113,7 +133,7 @@ def _windows(
                     x.strides[1], x.strides[2], y.strides[1], y.strides[2],
                     rows.stride, columns.stride, rows.dilation, columns.dilation,
                     top, left, before, inside, after,
-                    0 if weights is None else weights.strides[0], 1,
+                    0 if weights is None else weights.strides[0], 1, *padded,
                 ),
                 held,
             )

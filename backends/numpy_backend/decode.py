@@ -35,23 +35,29 @@ from pyflame_rt.backends.runtime import ArrayType, last_uses, value_type
 from pyflame_rt.dialects.pfrt.attributes import WeightAttr
 from pyflame_rt.dialects.pfrt.types import ConstantValue, constant_array, from_properties
 from pyflame_rt.dialects.plan import ops as plan
+from pyflame_rt.dialects.plan.convolution_schedules import ConvolutionSchedule
 from pyflame_rt.dialects.plan.integer_schedules import IntegerSchedule
 from pyflame_rt.dialects.plan.schedules import Schedule
 from pyflame_rt.dialects.rewriting import describe, location_text
 from pyflame_rt.errors import BackendError
 
 
-def decode(function: func.FuncOp, parts: Mapping[str, Executable] | None = None) -> Program:
+def decode(
+    function: func.FuncOp, parts: Mapping[str, Executable] | None = None, *, compiled: bool = True
+) -> Program:
     """The program of a function of plan IR; `parts` are functions compiled elsewhere, by name.
+
+    Without `compiled` the schedules of calls are left out, so that NumPy computes them.
 
     Raises BackendError for an op that is no plan, MissingWeightsError for absent values.
     """
-    return _Decoder(parts or {}).program(function)
+    return _Decoder(parts or {}, compiled).program(function)
 
 
 class _Decoder:
-    def __init__(self, parts: Mapping[str, Executable]) -> None:
+    def __init__(self, parts: Mapping[str, Executable], compiled: bool) -> None:
         self._parts = parts
+        self._compiled = compiled
         self._refs: dict[SSAValue, Ref] = {}
         self._storages: list[int] = []
         self._slots = 0
@@ -194,7 +200,7 @@ class _Decoder:
             self._new_slots(op.owned),
             cast("dict[str, Any]", from_properties(op.params.data)) if op.params else {},
             f"{op.algorithm} ({place})" if place else op.algorithm,
-            schedule=Schedule.of(op) or IntegerSchedule.of(op),
+            schedule=_schedule(op) if self._compiled else None,
             shares=op.shares,
         )
 
@@ -234,6 +240,10 @@ class _Decoder:
     def _late(self, values: Sequence[SSAValue]) -> tuple[int, ...]:
         refs = (self._refs[value] for value in values)
         return tuple(ref.index for ref in refs if isinstance(ref, Slot))
+
+
+def _schedule(op: plan.CallOp) -> Schedule | IntegerSchedule | None:
+    return ConvolutionSchedule.of(op) or Schedule.of(op) or IntegerSchedule.of(op)
 
 
 def blas_threads(function: func.FuncOp) -> int:

@@ -64,6 +64,11 @@ class PlanExecutable(Executable):
             return self._call(Frame.run_watched, inputs, watch)
 
     @property
+    def program(self) -> Program:
+        """What is run."""
+        return self._program
+
+    @property
     def kernels(self) -> list[Any]:
         """What the machine code of a run was made of, in order; each once."""
         frame, call = self._free.pop()

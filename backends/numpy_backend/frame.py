@@ -7,7 +7,7 @@ read after them. A call on bound arrays alone never looks at it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any, cast
 
@@ -18,10 +18,17 @@ from pyflame_rt.backends.iteration import FUNCTIONS, is_true, run_loop
 from pyflame_rt.backends.numpy_backend import packing
 from pyflame_rt.backends.numpy_backend.algorithms import owning, table
 from pyflame_rt.backends.numpy_backend.blocks import Bindable, Rooms
-from pyflame_rt.backends.numpy_backend.calls import BoundCall, Call, Function, Run
+from pyflame_rt.backends.numpy_backend.calls import (
+    BoundCall,
+    Call,
+    Function,
+    Implementation,
+    Run,
+)
 from pyflame_rt.backends.numpy_backend.checks import CHECKS
 from pyflame_rt.backends.numpy_backend.compiled import compiled
 from pyflame_rt.backends.numpy_backend.compiled_integers import ONLY_COMPILED
+from pyflame_rt.backends.numpy_backend.compiled_owned import OwnedStep
 from pyflame_rt.backends.numpy_backend.compiled_steps import (
     Compiled,
     Joined,
@@ -39,7 +46,10 @@ from pyflame_rt.backends.numpy_backend.environment import (
     takes,
 )
 from pyflame_rt.backends.numpy_backend.epilogue import in_place
+from pyflame_rt.backends.numpy_backend.expressions import EXPRESSION
 from pyflame_rt.backends.numpy_backend.merging import NAMES, Elementwise, merged
+from pyflame_rt.backends.numpy_backend.owned_rows import in_rows
+from pyflame_rt.backends.numpy_backend.preparing import at_once
 from pyflame_rt.backends.numpy_backend.program import (
     Body,
     Branch,
@@ -59,11 +69,13 @@ from pyflame_rt.backends.numpy_backend.program import (
     Subroutine,
     View,
 )
+from pyflame_rt.backends.numpy_backend.result_shapes import RESULTS
 from pyflame_rt.backends.numpy_backend.team import Together, teams
 from pyflame_rt.backends.numpy_backend.watched import Synchronized, Watching, run_watched
 from pyflame_rt.backends.runtime import Array, ArrayType, detached, failure, mapped, root
 from pyflame_rt.backends.watching import Step, Watch
 from pyflame_rt.dialects.plan.algorithms import ALGORITHMS
+from pyflame_rt.dialects.plan.expressions import FUSED
 from pyflame_rt.kernels.epilogue import Activation
 from pyflame_rt.kernels.sizes import check_size
 
@@ -153,10 +165,9 @@ class Frame:
 
     def _bind(self, body: Body) -> Steps:
         steps = Steps(body.instructions, self._watching)
-        for instruction in body.instructions:
-            run, where = self._step(instruction)
+        for run, where in at_once(self._step, body.instructions):
             steps.add(run, where)
-        steps.finish()
+        steps.finish(self._filled.stop)
         return steps
 
     def _step(self, instruction: Instruction) -> tuple[Run | Elementwise, str]:
@@ -217,7 +228,7 @@ class Frame:
 
     def _prepared(self, invoke: Invoke) -> Run | Elementwise | None:
         """The algorithm's own form; None where only the kernel will do."""
-        implementation = table().get(invoke.callee) or ONLY_COMPILED.get(invoke.callee)
+        implementation = _implementation(invoke.callee)
         if implementation is None or not invoke.params.keys() <= implementation.params:
             return None
         implementation = compiled(implementation, invoke)
@@ -235,6 +246,9 @@ class Frame:
                 return None
             run = self._calling(function, refs)
             if invoke.callee not in NAMES or any(isinstance(ref, Slot) for ref in refs):
+                return run
+            if isinstance(function, Compiled):
+                # It is joined with other machine code, and goes over arrays in its own way.
                 return run
             arrays = tuple(None if ref is None else self._array(ref) for ref in refs)
             return Elementwise(run, function, arrays)
@@ -273,8 +287,22 @@ class Frame:
         return reading(function, self._env, self._indices(refs))
 
     def _owning(self, invoke: Invoke) -> Run:
+        """A step that makes the results of a call."""
+        if invoke.schedule is None or invoke.callee not in RESULTS:
+            return self._keeping(invoke, self._rooms)
+        # Nothing is prepared, nor packed, for NumPy before it is known that it is needed.
+        plain = cache(partial(self._keeping, invoke, self._rooms))
+        implementation = owning().get(invoke.callee)
+        raw, arity = (), 0
+        if implementation is not None:
+            raw, arity = implementation.raw, implementation.arity
+        inputs = (*_usable(invoke.inputs, raw), *(None,) * (arity - len(invoke.inputs)))
+        operands = self._indices(inputs)
+        return OwnedStep(invoke, self._rooms, self._env, operands, lambda: plain()())
+
+    def _keeping(self, invoke: Invoke, rooms: Rooms) -> Run:
         """A step that keeps what a kernel returns."""
-        function, inputs = self._own_function(invoke)
+        function, inputs = self._own_function(invoke, rooms)
         env, read, keep = self._env, self._reader(inputs), self._private
         if len(invoke.owned) == 1:
             index, require = invoke.owned[0].index, invoke.owned[0].type.require
@@ -291,7 +319,9 @@ class Frame:
 
         return run_many
 
-    def _own_function(self, invoke: Invoke) -> tuple[Function, tuple[Ref | None, ...]]:
+    def _own_function(
+        self, invoke: Invoke, rooms: Rooms
+    ) -> tuple[Function, tuple[Ref | None, ...]]:
         """The function that makes the results of a call that owns them, and what it takes."""
         implementation = owning().get(invoke.callee)
         if implementation is not None and implementation.own is not None:
@@ -301,7 +331,7 @@ class Frame:
             types = (*kinds[: len(given)], *(None,) * (len(inputs) - len(given)))
             owned = cast("tuple[ArrayType, ...]", tuple(kinds[len(given) :]))
             if invoke.params.keys() <= implementation.params:
-                function = implementation.own(Call(invoke, types, owned, (), self._rooms))
+                function = implementation.own(Call(invoke, types, owned, (), rooms))
                 if function is not None:
                     return function, inputs
         kernel = _OWNED.get(invoke.callee) or _kernel(invoke.callee)
@@ -448,9 +478,10 @@ class Steps:
         self.places.append(where)
         self._steps.append(step)
 
-    def finish(self) -> None:
-        """Merge what runs together when nobody watches."""
-        steps = in_one_call(self._steps, self.instructions)
+    def finish(self, slots: int) -> None:
+        """Merge what runs together when nobody watches; `slots` places of the environment are filled in
+        a run."""
+        steps = in_rows(in_one_call(self._steps, self.instructions), self.instructions, slots)
         self.joined = [step for step, _ in steps]
         calls = [step.run if isinstance(step, Joined) else step for step in self.joined]
         for run, index in merged(calls):
@@ -470,6 +501,12 @@ class Steps:
         except Exception as error:
             place = "" if call is None else self._run_places[self._runs.index(call)]
             raise failure(place, error) from error
+
+
+def _implementation(callee: str) -> Implementation | None:
+    if callee == FUSED:
+        return EXPRESSION
+    return table().get(callee) or ONLY_COMPILED.get(callee)
 
 
 def _all_new(body: Body) -> bool:

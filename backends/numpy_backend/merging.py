@@ -12,13 +12,22 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from pyflame_rt.backends.numpy_backend.blocks import BLOCK, Bindable, Blockwise, Bound, sequence
+import numpy as np
+
+from pyflame_rt.backends.numpy_backend import blocks
+from pyflame_rt.backends.numpy_backend.blocks import Bindable, Blockwise, Bound, sequence
 from pyflame_rt.backends.numpy_backend.calls import Function
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.dialects.plan.algorithms.elementwise import ELEMENTWISE
 
 NAMES = frozenset(entry.name for entry in ELEMENTWISE) | {"cast"}
 """Algorithms of which an element of the result takes an element of each operand."""
+
+BLOCK = 2 * blocks.BLOCK
+"""Bytes of each operand of a block: few have three, and each call on a block takes a microsecond."""
+
+_WIDE = 1024
+"""Elements that NumPy takes longer for than for going on to the next row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +51,47 @@ class Elementwise:
 
     @property
     def whole(self) -> list[Array]:
-        """The arrays that are gone over, not those that are the same for all elements."""
-        return [a for a in self.arrays if a is not None and (a.size != 1 or self.size == 1)]
+        """The arrays that are gone over, not those that are the same for all elements or rows."""
+        return [
+            a
+            for a in self.arrays
+            if a is not None and (a.size != 1 or self.size == 1) and not self._is_a_row(a)
+        ]
+
+    def _is_a_row(self, array: Array) -> bool:
+        """Whether an array has constants that are the same for each row of the result."""
+        shape = self._result.shape
+        if array.flags.writeable or not isinstance(self.function, np.ufunc):
+            return False
+        return 1 < array.size < self.size and array.shape[-1:] == shape[-1:] == (array.size,)
+
+    @property
+    def row(self) -> int:
+        """The elements of a row, where there are constants for each; else 1."""
+        rows = [a.size for a in self.arrays if a is not None and self._is_a_row(a)]
+        return rows[0] if rows else 1
 
     @property
     def can_be_cut(self) -> bool:
         """Whether a block of the result takes the same block of each operand."""
         return all(a.size == self.size and a.flags.c_contiguous for a in self.whole)
+
+    def on_rows(self, parts: Sequence[slice], width: int) -> list[Bound]:
+        """The calls on stretches of the elements that are multiples of a width, and that of rows: constants
+        are repeated to that width, as NumPy has something to do for each row."""
+        repeated = {
+            id(a): np.tile(a.reshape(-1), width // a.size)
+            for a in self.arrays
+            if a is not None and self._is_a_row(a)
+        }
+
+        def cut(array: Array | None, part: slice) -> Array | None:
+            if array is None or (array.size == 1 and self.size > 1):
+                return None if array is None else array.reshape(())
+            row = repeated.get(id(array))
+            return array.reshape(-1)[part].reshape(-1, width) if row is None else row
+
+        return [partial(self.function, *(cut(a, part) for a in self.arrays)) for part in parts]
 
     def on(self, part: slice) -> Bound:
         """The call on a stretch of the elements."""
@@ -78,7 +121,11 @@ def merged(steps: Sequence[Bound | Elementwise]) -> list[tuple[Bound, int]]:
 
     for index, step in enumerate(steps):
         if isinstance(step, Elementwise) and step.can_be_cut and step.size * 4 > BLOCK:
-            if row and not (step.size == row[0].size and _apart((*row, step))):
+            if row and not (
+                step.size == row[0].size
+                and len({one.row for one in (*row, step)} - {1}) < 2
+                and _apart((*row, step))
+            ):
                 finish(index)
             row.append(step)
             continue
@@ -103,5 +150,20 @@ def _span(array: Array) -> tuple[int, int, int]:
 def _block_by_block(steps: Sequence[Elementwise]) -> list[Bound]:
     widest = max(a.itemsize for step in steps for a in step.whole)
     size, block = steps[0].size, max(1, BLOCK // widest)
+    width = _width(size, max(step.row for step in steps))
+    block = max(1, block // width) * width
     parts = [slice(start, min(start + block, size)) for start in range(0, size, block)]
-    return [step.on(part) for part in parts for step in steps]
+    calls = [
+        [step.on(part) for part in parts] if step.row == 1 else step.on_rows(parts, width)
+        for step in steps
+    ]
+    return [of_part[k] for k in range(len(parts)) for of_part in calls]
+
+
+def _width(size: int, row: int) -> int:
+    """A number of rows, by which all of them can be divided, with elements enough for one pass."""
+    if row == 1:
+        return 1
+    count = size // row
+    fits = (k * row for k in range(1, min(count, _WIDE) + 1) if count % k == 0 and k * row >= _WIDE)
+    return next(fits, row)

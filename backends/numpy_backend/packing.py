@@ -67,6 +67,12 @@ def release(array: Array) -> None:
         mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
+def mapped_at(array: Array) -> int | None:
+    """The address of the map of a file that an array is a view of; None if it is of none."""
+    mapping = _mapping(array)
+    return None if mapping is None else int(np.frombuffer(mapping, np.uint8).ctypes.data)
+
+
 def _mapping(array: Array) -> mmap.mmap | None:
     """The map of a file that an array is a view of."""
     base: Any = root(array).base

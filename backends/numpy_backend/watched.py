@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pyflame_rt.backends.numpy_backend.compiled_steps import code_of
 from pyflame_rt.backends.numpy_backend.program import (
     Branch,
     External,
@@ -56,7 +57,10 @@ def run_watched(steps: Steps, watching: Watching) -> None:
     assert watch is not None
     assert frame is not None
     if not steps.described:
-        steps.described = [_described(i, frame.values_of) for i in steps.instructions]
+        steps.described = [
+            _described(i, frame.values_of, code_of(call))
+            for i, call in zip(steps.instructions, steps.calls, strict=True)
+        ]
     for call, step, place in zip(steps.calls, steps.described, steps.places, strict=True):
         try:
             if step is None:
@@ -75,14 +79,16 @@ def run_watched(steps: Steps, watching: Watching) -> None:
 
 
 def _described(
-    instruction: Instruction, read: Callable[[Sequence[Ref | None]], Callable[[], Sequence[Any]]]
+    instruction: Instruction,
+    read: Callable[[Sequence[Ref | None]], Callable[[], Sequence[Any]]],
+    code: str,
 ) -> Step | None:
     """The step of an instruction; None for one that only moves values about."""
     match instruction:
         case Invoke(callee, inputs, into, _, owned, params, where):
             known = ALGORITHMS.get(callee)
             op = f"pfrt.{callee}" if known is None else known.op
-            return Step(callee, op, where, params, read(inputs), read((*into, *owned)))
+            return Step(callee, op, where, params, read(inputs), read((*into, *owned)), code)
         case Branch(condition, owned):
             return Step("if", "pfrt.if", instruction.where, {}, read((condition,)), read(owned))
         case Loop(_, _, carried, owned):

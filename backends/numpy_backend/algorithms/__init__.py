@@ -51,6 +51,10 @@ def table() -> dict[str, Implementation]:
 def owning() -> dict[str, Implementation]:
     """What calls that return their results may name: algorithms, and ops that have a form for sizes
     that are known at run time only."""
-    module = import_module(f"{__name__}.convolution_owned")
-    found = cast("tuple[Implementation, ...]", module.IMPLEMENTATIONS)
+    modules = (import_module(f"{__name__}.{name}") for name in ("convolution_owned", "shape_owned"))
+    found = [
+        implementation
+        for module in modules
+        for implementation in cast("tuple[Implementation, ...]", module.IMPLEMENTATIONS)
+    ]
     return {**table(), **{implementation.name: implementation for implementation in found}}

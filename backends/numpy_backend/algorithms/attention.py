@@ -225,7 +225,7 @@ def _own_attention(call: Call) -> Function | None:
         heads, kv_heads = params["q_num_heads"], params["kv_num_heads"]
         if q.ndim == 4 and k.ndim == 4:
             heads, kv_heads = q.shape[1], k.shape[1]
-        if not _agree(heads, kv_heads, *arrays[:6]):
+        if not agree(heads, kv_heads, *arrays[:6]):
             return kernel(*arrays)
         past = 0 if past_key is None else past_key.shape[2]
         four = q.ndim == 4
@@ -260,7 +260,7 @@ def _own_attention(call: Call) -> Function | None:
     return run
 
 
-def _agree(
+def agree(
     heads: int,
     kv_heads: int,
     q: Array,

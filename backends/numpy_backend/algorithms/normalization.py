@@ -14,6 +14,7 @@ from pyflame_rt.backends.numpy_backend.calls import (
     Implementation,
     Run,
     bound,
+    by_kernel,
     late,
 )
 from pyflame_rt.backends.numpy_backend.epilogue import Finish
@@ -122,5 +123,6 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = (
     bound("batch_normalization_folded", _batch_normalization_folded, *_BATCH),
     late("batch_normalization", _batch_normalization, *_BATCH),
     late("log_softmax", _log_softmax, "axis"),
+    late("lrn", by_kernel, "size", "alpha", "beta", "bias"),
     late("softmax", _softmax, "axis"),
 )

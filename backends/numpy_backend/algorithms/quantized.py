@@ -24,6 +24,7 @@ from pyflame_rt.backends.numpy_backend.calls import (
     Implementation,
     Run,
     bound,
+    by_kernel,
     late,
 )
 from pyflame_rt.backends.numpy_backend.products import Product, Shape
@@ -367,11 +368,20 @@ def _qlinear_conv(call: BoundCall) -> Run | None:
     return run
 
 
+_POOL = (
+    "kernel_shape", "ceil_mode", "strides", "pads", "dilations", "auto_pad", "layout",
+)  # fmt: skip
 _CONV = ("strides", "pads", "dilations", "group", "auto_pad", "layout")
 
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
     bound("conv_integer", _conv_integer, *_CONV),
     bound("qlinear_conv", _qlinear_conv, *_CONV),
+    # Kernels where there is no machine code.
+    *(
+        bound(f"{name}_nhwc", by_kernel, *_CONV)
+        for name in ("conv_integer", "qlinear_conv", "qlinear_conv_add")
+    ),
+    bound("max_pool_bytes_nhwc", by_kernel, *_POOL),
     late("matmul_integer", _matmul_integer, arity=4, raw=(1,)),
     late("qlinear_matmul", _qlinear_matmul, raw=(3,)),
 )

@@ -8,7 +8,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pyflame_rt.backends.numpy_backend.calls import Call, Function, Implementation, late
+from pyflame_rt.backends.numpy_backend.calls import (
+    Call,
+    Function,
+    Implementation,
+    by_kernel,
+    late,
+)
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.kernels.reduction import reduced_axes
 
@@ -54,9 +60,15 @@ def _mean(call: Call) -> Function | None:
 
 _PARAMS = ("axes", "keepdims", "noop_with_empty_axes")
 
+_BY_KERNEL = (
+    "reduce_l1", "reduce_l2", "reduce_log_sum", "reduce_log_sum_exp", "reduce_prod",
+    "reduce_sum_square",
+)  # fmt: skip
+
 IMPLEMENTATIONS: tuple[Implementation, ...] = (
     late("reduce_max", _reduce(np.maximum), *_PARAMS, arity=2),
     late("reduce_mean", _mean, *_PARAMS, arity=2),
     late("reduce_min", _reduce(np.minimum), *_PARAMS, arity=2),
     late("reduce_sum", _reduce(np.add), *_PARAMS, arity=2),
+    *(late(name, by_kernel, *_PARAMS) for name in _BY_KERNEL),
 )

@@ -15,9 +15,9 @@ from pyflame_rt.kernels.interpolation import coordinates, nearest, resized
 def _resize(call: Call) -> Function | None:
     """y = x, every element several times along each axis; None where it is anything else."""
     params, shape = call.params, call.shape(0)
-    if params.get("mode") != "nearest" or 0 in (*shape, *call.output_shape):
+    if 0 in (*shape, *call.output_shape):
         return None
-    factors = _factors(params, shape)
+    factors = repetitions(params, shape)
     if factors is None:
         return None
     parted = tuple(n for pair in zip(shape, factors, strict=True) for n in pair)
@@ -37,9 +37,11 @@ def _resize(call: Call) -> Function | None:
     return run
 
 
-def _factors(params: dict[str, Any], shape: Sequence[int]) -> list[int] | None:
+def repetitions(params: dict[str, Any], shape: Sequence[int]) -> list[int] | None:
     """How often each element stands along each axis; None if they do not stand equally often, or a
     parameter is not known."""
+    if params.get("mode") != "nearest":
+        return None
     scales, sizes, mode = params.get("scales"), params.get("sizes"), params["nearest_mode"]
     transform = params["coordinate_transformation_mode"]
     if (scales is None) == (sizes is None) or transform == "tf_crop_and_resize":
