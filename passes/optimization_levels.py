@@ -20,6 +20,7 @@ from pyflame_rt.passes.fusion.pfrt_fuse_activation import PfrtFuseActivationPass
 from pyflame_rt.passes.fusion.pfrt_fuse_bias import PfrtFuseBiasPass
 from pyflame_rt.passes.fusion.pfrt_fuse_conv_bn import PfrtFuseConvBnPass
 from pyflame_rt.passes.fusion.pfrt_fuse_elementwise import PfrtFuseElementwisePass
+from pyflame_rt.passes.fusion.pfrt_fuse_integer_products import PfrtFuseIntegerProductsPass
 from pyflame_rt.passes.fusion.pfrt_fuse_residual import PfrtFuseResidualPass
 from pyflame_rt.passes.fusion.pfrt_merge_projections import PfrtMergeProjectionsPass
 from pyflame_rt.passes.fusion.pfrt_recognize_activations import PfrtRecognizeActivationsPass
@@ -67,6 +68,7 @@ STEPS = (
     Step(2, PfrtFoldConstantsPass(), FOLDING),
     Step(2, CommonSubexpressionElimination(), COMMON),
     Step(2, PfrtFuseConvBnPass(), FUSION),
+    Step(2, PfrtFuseIntegerProductsPass(), FUSION),
     Step(2, PfrtFuseBiasPass(), FUSION),
     Step(2, PfrtMergeProjectionsPass(), FUSION),
     Step(2, PfrtFuseResidualPass(), FUSION),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from xdsl.dialects.builtin import i32
 from xdsl.ir import Attribute, SSAValue
@@ -228,6 +229,8 @@ class QuantizedConvOp(WindowedOp, ABC):
     C6: group is at least 1 and divides M; x has group times as many channels as w.
     """
 
+    LAYOUTS: ClassVar[Sequence[str]] = ("nchw", "nhwc")
+
     x = operand_def(TensorConstraint)
     w = operand_def(TensorConstraint)
     result = result_def(TensorConstraint)
@@ -253,7 +256,7 @@ class QuantizedConvOp(WindowedOp, ABC):
         super().check()
         group = self.group.value.data
         self.require("C6", group >= 1, f"group must be at least 1, got {group}")
-        x, w = shape_of(self.x), shape_of(self.w)
+        x, w = self.data_shape, shape_of(self.w)
         if w is None:
             return
         features, channels = w[:2]
@@ -268,6 +271,11 @@ class QuantizedConvOp(WindowedOp, ABC):
             f"{group} groups of {channels} channels, got {self.x.type}",
         )
 
+    def require_layout(self, constraint: str) -> None:
+        """Require a layout that has the dimensions of "nchw", in whatever order."""
+        why = f'layout is {" or ".join(self.LAYOUTS)}, not "{self.data_layout}"'
+        self.require(constraint, self.data_layout in self.LAYOUTS, why)
+
     def require_features(self, constraint: str, *values: SSAValue | None) -> None:
         """Require one element for all features, or one for each."""
         for value in values:
@@ -276,8 +284,10 @@ class QuantizedConvOp(WindowedOp, ABC):
                 require_shape(self, constraint, "what goes with w", value, (self.features,))
 
     def result_shape(self) -> Shape | None:
-        x, w, sizes = shape_of(self.x), shape_of(self.w), self.output_sizes()
-        return None if x is None or w is None or sizes is None else (x[0], w[0], *sizes)
+        x, w, sizes = self.data_shape, shape_of(self.w), self.output_sizes()
+        if x is None or w is None or sizes is None:
+            return None
+        return self.in_layout((x[0], w[0], *sizes))
 
     def infer_types(self) -> Sequence[Attribute]:
         return [tensor(self.result_dtype(), self.result_shape())]
@@ -307,6 +317,7 @@ class ConvIntegerOp(QuantizedConvOp):
     C6: group is at least 1 and divides M; x has group times as many channels as w.
     C7: x and w hold i8 or ui8, each zero point the same.
     C8: x's zero point has one element, w's one or one a feature.
+    C9: `layout`, that of x and the result, is "nchw" or "nhwc".
     """
 
     name = "pfrt.conv_integer"
@@ -324,6 +335,7 @@ class ConvIntegerOp(QuantizedConvOp):
     )
 
     def check(self) -> None:
+        self.require_layout("C9")
         super().check()
         require_dtypes(self, "C7", _BYTES, self.x, self.w)
         require_same_element(self, "C7", self.x, self.x_zero_point)
@@ -354,6 +366,7 @@ class QlinearConvOp(QuantizedConvOp):
     C7: x, w and the result hold i8 or ui8, each zero point the same; scales f32; the bias i32.
     C8: scales and zero points have one element, those of w one or one a feature.
     C9: the bias has M elements.
+    C10: `layout`, that of x and the result, is "nchw" or "nhwc".
     """
 
     name = "pfrt.qlinear_conv"
@@ -375,6 +388,7 @@ class QlinearConvOp(QuantizedConvOp):
     )
 
     def check(self) -> None:
+        self.require_layout("C10")
         super().check()
         require_dtypes(self, "C7", _BYTES, self.x, self.w, self.y_zero_point)
         require_same_element(self, "C7", self.x, self.x_zero_point)

@@ -30,6 +30,8 @@ from pyflame_rt.dialects.pfrt.integer_products import (
     QlinearConvOp,
     QlinearMatmulOp,
 )
+from pyflame_rt.dialects.pfrt.integer_sums import QlinearAddOp, QlinearConvAddOp
+from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
     dtype_of,
@@ -226,6 +228,9 @@ OPS: tuple[type[PfrtOp], ...] = (
     DequantizeLinearOp,
     DynamicQuantizeLinearOp,
     MatmulIntegerOp,
+    MatmulIntegerToFloatOp,
+    QlinearAddOp,
+    QlinearConvAddOp,
     QlinearConvOp,
     QlinearMatmulOp,
     QuantizeLinearOp,

@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     BytesAttr,
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
+    DictionaryAttr,
     FloatAttr,
     IntegerAttr,
     IntegerType,
@@ -271,7 +272,9 @@ def from_property(attr: Attribute) -> PropertyValue:
         case DenseArrayBase():
             return tuple(cast(Sequence[int], cast(Any, attr).get_values()))
         case ArrayAttr():
-            return tuple(cast(StringAttr, item).data for item in attr)
+            return cast("tuple[str, ...]", tuple(from_property(item) for item in attr))
+        case DictionaryAttr():
+            return cast(PropertyValue, from_properties(attr.data))
         case WeightAttr():
             return attr.data.array
         case StringsAttr():

@@ -21,6 +21,7 @@ from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp, ConvTransposeOp
 from pyflame_rt.dialects.pfrt.elementwise import AddOp, SumOp
+from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.layouts import LayoutOp
 from pyflame_rt.dialects.pfrt.normalization import BatchNormalizationOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of
@@ -29,7 +30,7 @@ from pyflame_rt.dialects.rewriting import declined, describe, replace
 Array = npt.NDArray[Any]
 OpT = TypeVar("OpT", bound=PfrtOp)
 
-PRODUCTS = (ConvOp, GemmOp, MatmulOp)
+PRODUCTS = (ConvOp, GemmOp, MatmulOp, MatmulIntegerToFloatOp)
 """Ops that can add a residual."""
 
 LINEAR = (*PRODUCTS, ConvTransposeOp, BatchNormalizationOp)

@@ -17,6 +17,7 @@ from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp, ConvTransposeOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.elementwise import MulOp
+from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
 from pyflame_rt.dialects.rewriting import declined
 from pyflame_rt.passes.fusion.parts import (
@@ -76,7 +77,7 @@ class AddendOfMatrices(RewritePattern):
 
 
 class BiasOfMatmul(RewritePattern):
-    """matmul(a, b) + c -> matmul(a, b) bias c, c of one element a column.
+    """matmul(a, b) + c -> matmul(a, b) bias c, c of one element a column; so of integers too.
 
     A constant may have leading dimensions of 1, or one element for all columns.
     """
@@ -84,8 +85,9 @@ class BiasOfMatmul(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         if not is_sum_of_two(op):
             return
-        for product, addend in producers(op, (MatmulOp,)):
-            shape, right = shape_of(product.result), shape_of(product.rhs)
+        for product, addend in producers(op, (MatmulOp, MatmulIntegerToFloatOp)):
+            weights = product.rhs if isinstance(product, MatmulOp) else product.b
+            shape, right = shape_of(product.result), shape_of(weights)
             if product.bias is not None or not is_open(product) or not shape or not right:
                 continue
             columns = right[-1]

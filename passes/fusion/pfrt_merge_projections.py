@@ -16,9 +16,11 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from pyflame_rt.dialects.pfrt.base import constant_of
 from pyflame_rt.dialects.pfrt.contraction import MatmulOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
+from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.pieces import SplitOp
 from pyflame_rt.dialects.pfrt.types import Array, shape_of
 from pyflame_rt.dialects.rewriting import declined, replace
+from pyflame_rt.passes.fusion import integer_projections
 
 _FEWEST = 3
 """Of fewer products, the product and the split would not be fewer ops."""
@@ -33,7 +35,8 @@ class PfrtMergeProjectionsPass(ModulePass):
     After: `%y = pfrt.matmul %x, %w bias %b`, `%q, %k, %v = pfrt.split %y {axis = 2 : i64, …}`
 
     Run `pfrt-fuse-bias` before, so that biases are parts of the products: all of those merged have
-    one, or none has. Weights that something else uses too stay as they are. Each element of the
+    one, or none has. Products of integers whose results are reals (`pfrt.matmul_integer_to_float`) are
+    merged too; each column keeps its scale and zero point. Weights that something else uses too stay as they are. Each element of the
     results is the same sum of products.
     """
 
@@ -47,12 +50,18 @@ class PfrtMergeProjectionsPass(ModulePass):
 
 def _merge_in(block: Block) -> None:
     groups: dict[tuple[SSAValue, bool], list[MatmulOp]] = {}
+    integers: dict[integer_projections.Key, list[MatmulIntegerToFloatOp]] = {}
     for op in block.ops:
         if isinstance(op, MatmulOp) and _is_projection(op):
             groups.setdefault((op.lhs, op.bias is not None), []).append(op)
+        elif isinstance(op, MatmulIntegerToFloatOp) and (key := integer_projections.key_of(op)):
+            integers.setdefault(key, []).append(op)
     for group in groups.values():
         if len(group) >= _FEWEST and (parts := _usable(group)) is not None:
-            _merge(group, *parts)
+            _split(group, *_merged(group, *parts), [array.shape[1] for array in parts[0]])
+    for some in integers.values():
+        if len(some) >= _FEWEST and (found := integer_projections.merged(some)) is not None:
+            _split(some, *found, [(shape_of(op.b) or (0,))[-1] for op in some])
 
 
 def _is_projection(op: MatmulOp) -> bool:
@@ -78,18 +87,29 @@ def _usable(group: Sequence[MatmulOp]) -> tuple[list[Array], list[Array]] | None
     return weights, biases
 
 
-def _merge(group: Sequence[MatmulOp], weights: list[Array], biases: list[Array]) -> None:
-    """split(x @ [w1, w2, …] + [b1, b2, …])"""
-    first = group[0]
+def _merged(
+    group: Sequence[MatmulOp], weights: list[Array], biases: list[Array]
+) -> tuple[list[ConstantOp], MatmulOp]:
+    """x @ [w1, w2, …] + [b1, b2, …]"""
     constants = [ConstantOp.get(np.concatenate(weights, axis=1))]
     if biases:
         constants.append(ConstantOp.get(np.concatenate(biases)))
     values = [constant.result for constant in constants]
-    product = MatmulOp.create_op([first.lhs, *values, *[None] * (3 - len(values))])
-    axis = len(shape_of(first.lhs) or ()) - 1
-    sizes = tuple(array.shape[1] for array in weights)
+    return constants, MatmulOp.create_op([group[0].lhs, *values, *[None] * (3 - len(values))])
+
+
+def _split(
+    group: Sequence[MatmulOp] | Sequence[MatmulIntegerToFloatOp],
+    constants: Sequence[ConstantOp],
+    product: MatmulOp | MatmulIntegerToFloatOp,
+    sizes: Sequence[int],
+) -> None:
+    """Put one product in the place of several, whose results are parts of its columns."""
+    first = group[0]
+    axis = len(shape_of(first.operands[0]) or ()) - 1
     names = ["" if op.names is None else op.names.data[0] for op in group]
-    split = SplitOp.create_op([product.result, None], {"axis": axis, "split": sizes}, names=names)
+    properties = {"axis": axis, "split": tuple(sizes)}
+    split = SplitOp.create_op([product.result, None], properties, names=names)
     rewriter = PatternRewriter(first)
     for new in (*constants, product, split):
         new.location = first.location

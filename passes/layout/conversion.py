@@ -9,7 +9,7 @@ from typing import TypeAlias
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from pyflame_rt.dialects.pfrt.attributes import NamesAttr
+from pyflame_rt.dialects.pfrt.attributes import NamesAttr, WeightAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.layouts import LayoutOp
@@ -18,12 +18,12 @@ from pyflame_rt.dialects.pfrt.types import shape_of
 from pyflame_rt.dialects.rewriting import declined
 from pyflame_rt.passes.layout.assignment import SOURCE, TARGET, Choice, Conversions, assign
 from pyflame_rt.passes.layout.costs import (
-    COMPILED,
     conversions,
     difference,
     difference_reading_nchw,
     is_compiled,
     reads_either,
+    saved_by_code,
 )
 from pyflame_rt.passes.layout.directions import Direction
 from pyflame_rt.passes.layout.remapping import Following, following, reading_source
@@ -64,7 +64,7 @@ class Conversion:
     def difference(self, op: PfrtOp, reading_nchw: bool = False) -> float:
         """What an op costs more in the target layout."""
         cost = difference_reading_nchw(op) if reading_nchw else difference(op)
-        return min(cost, 0.0) - COMPILED if self.compiled and is_compiled(op) else cost
+        return min(cost, 0.0) - saved_by_code(op) if self.compiled and is_compiled(op) else cost
 
     def _candidates(self, block: Block) -> dict[PfrtOp, Ways]:
         """The ops that can follow, and the transposes that can go."""
@@ -321,4 +321,7 @@ def _users(value: SSAValue, block: Block) -> list[Operation]:
 
 
 def _is_constant(value: SSAValue) -> bool:
+    if isinstance(value.owner, ConstantOp) and isinstance(value.owner.value, WeightAttr):
+        # Its values may have to be made first.
+        return value.owner.value.data.is_present
     return constant_of(value) is not None

@@ -13,12 +13,14 @@ elsewhere a dimension that is not known counts as 1 for the batch, as 32 otherwi
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from xdsl.ir import SSAValue
 
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape
 from pyflame_rt.dialects.pfrt.constraints import ints
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
+from pyflame_rt.dialects.pfrt.integer_products import QuantizedConvOp
 from pyflame_rt.dialects.pfrt.layouts import LayoutOp
 from pyflame_rt.dialects.pfrt.normalization import BatchNormalizationOp
 from pyflame_rt.dialects.pfrt.pieces import ConcatOp, SplitOp
@@ -37,11 +39,14 @@ from pyflame_rt.passes.layout.assignment import Conversions
 _NANO = 1e-3
 _FLOPS = 100
 """Of a product in a nanosecond."""
-COMPILED = 20.0
+_COMPILED = 20.0
 """What a compiled op saves, at least: the calls that it is elsewhere."""
+_UNKNOWN, _TAP = 100.0, 1.0
+"""The same where sizes are not known, beside so many nanoseconds for each tap of a channel."""
 _FEW = 8
 """Channels that are moved piece by piece."""
 _FAST_DTYPES = ("float32", "float64")
+_BYTES = ("int8", "uint8")
 
 
 def conversions(value: SSAValue, channel_axis: int, moves: bool) -> Conversions:
@@ -114,13 +119,35 @@ def difference(op: PfrtOp) -> float:
 
 def is_compiled(op: PfrtOp) -> bool:
     """Whether there is machine code for an op on nhwc: convolutions of one group or of each channel by
-    itself, and pools, of f32 and two spatial axes."""
-    if not isinstance(op, ConvOp | MaxPoolOp | AveragePoolOp) or not _has_algorithm(op):
+    itself, and pools, of f32 and two spatial axes, whatever their sizes; or convolutions and maxima of
+    bytes."""
+    if isinstance(op, QuantizedConvOp | MaxPoolOp) and dtype_of(op.operands[0]).name in _BYTES:
+        shapes = [static_shape_of(value) for value in (*op.operands, *op.results)]
+        return None not in shapes and len(shapes[0] or ()) == 4
+    if isinstance(op, GlobalAveragePoolOp | GlobalMaxPoolOp):
+        # With known sizes they lie as those before them.
+        return not _has_algorithm(op) and dtype_of(op.operands[0]).name == "float32"
+    if not isinstance(op, ConvOp | MaxPoolOp | AveragePoolOp):
         return False
     shape = shape_of(op.operands[0]) or ()
     if len(shape) != 4 or dtype_of(op.operands[0]).name != "float32" or sparse.saved(op):
         return False
     return not isinstance(op, ConvOp) or op.group.value.data in (1, shape[1])
+
+
+def saved_by_code(op: PfrtOp) -> float:
+    """What an op that is compiled saves by that, at least."""
+    if _has_algorithm(cast(LayoutOp, op)):
+        return _COMPILED
+    if not isinstance(op, ConvOp | PoolOp):
+        return _UNKNOWN
+    shape, outputs, axes = op.data_shape, op.output_sizes(), op.window_axes()
+    if shape is None or outputs is None or axes is None:
+        return _UNKNOWN
+    batch, channels, *_ = _known(shape)
+    positions = batch * math.prod(_known(outputs, batch=False))
+    taps = math.prod(_or(axis.kernel, 3) for axis in axes)
+    return _UNKNOWN + channels * positions * taps * _TAP * _NANO
 
 
 def _conv(op: ConvOp) -> float:

@@ -22,10 +22,13 @@ from xdsl.ir import Attribute, SSAValue
 from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, constant_of
 from pyflame_rt.dialects.pfrt.constraints import ints
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
+from pyflame_rt.dialects.pfrt.integer_products import QuantizedConvOp
+from pyflame_rt.dialects.pfrt.integer_sums import QlinearAddOp, QlinearConvAddOp
 from pyflame_rt.dialects.pfrt.layouts import LayoutOp
 from pyflame_rt.dialects.pfrt.normalization import SoftmaxLikeOp
 from pyflame_rt.dialects.pfrt.pieces import ConcatOp, PadOp, SliceOp, SplitOp
 from pyflame_rt.dialects.pfrt.pooling import MaxPoolWithIndicesOp
+from pyflame_rt.dialects.pfrt.quantization import ScaledOp
 from pyflame_rt.dialects.pfrt.reduction import ArgOp, ReduceOp
 from pyflame_rt.dialects.pfrt.resizing import ResizeOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, to_property
@@ -33,6 +36,8 @@ from pyflame_rt.kernels.reduction import reduced_axes
 from pyflame_rt.passes.layout.directions import Direction
 
 _NOTHING: Mapping[str, Attribute | None] = MappingProxyType({})
+_RESIDUAL = 8
+"""Which operand of a quantized convolution is a residual."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,11 @@ def _with_layout(op: LayoutOp, direction: Direction) -> Following | None:
     data = {0}
     if isinstance(op, ConvOp) and op.residual is not None:
         data.add(len(op.operands) - 1)
+    if isinstance(op, QlinearConvAddOp):
+        data.add(_RESIDUAL)
     if not direction.permutes:
         channels = {(shape_of(v) or (0, DYNAMIC))[1] for v in (op.operands[0], *op.results)}
-        if DYNAMIC in channels or isinstance(op, MaxPoolWithIndicesOp):
+        if DYNAMIC in channels or isinstance(op, MaxPoolWithIndicesOp | QuantizedConvOp):
             return None
     layout = None if direction.target == "nchw" else StringAttr(direction.target)
     properties: dict[str, Attribute | None] = {"layout": layout}
@@ -181,9 +188,30 @@ def _rank(value: SSAValue) -> int | None:
     return None if shape is None or len(shape) < 3 else len(shape)
 
 
+def _scaled(op: PfrtOp, direction: Direction) -> Following | None:
+    """quantize and dequantize: the axis along which there are scales where it then is."""
+    op = cast(ScaledOp, op)
+    if (rank := _rank(op.x)) is None or op.block_size.value.data:
+        return None
+    axis = op.axis.value.data
+    if not -rank <= axis < rank:
+        # It means nothing where there is one scale.
+        return Following(frozenset((0,)), frozenset((0,)))
+    moved: dict[str, Attribute | None] = {"axis": IntegerAttr(direction.axis(axis, rank), 64)}
+    return Following(frozenset((0,)), frozenset((0,)), moved)
+
+
+def _sum(op: PfrtOp, direction: Direction) -> Following | None:
+    """The sum of two quantized tensors of one shape, whose scales are single."""
+    op = cast(QlinearAddOp, op)
+    return None if _rank(op.a) is None else Following(frozenset((0, 3)), frozenset((0,)))
+
+
 _RULES: tuple[tuple[tuple[type, ...], Callable[[PfrtOp, Direction], Following | None]], ...] = (
     ((ConcatOp, SplitOp, SoftmaxLikeOp), _along_one_axis),
     ((SliceOp, PadOp, ResizeOp), _along_some_axes),
     ((ReduceOp,), _reduction),
     ((ArgOp,), _extreme),
+    ((ScaledOp,), _scaled),
+    ((QlinearAddOp,), _sum),
 )

@@ -18,7 +18,7 @@ from pyflame_rt.dialects.pfrt.types import element_type, is_tensor, shape_of, te
 from pyflame_rt.passes.quantization.placing import Place
 from pyflame_rt.passes.quantization.products import Outcome, is_excluded
 
-_LARGEST = 65504.0
+_LARGEST = {"float16": 65504.0, "bfloat16": 2.0**128 - 2.0**120}
 
 
 def make_narrow(
@@ -69,10 +69,11 @@ class _Narrowing:
             return "it converts on purpose"
         for value in op.operands:
             array = constant_of(value)
-            if array is None or not _is_wide(value) or self._dtype != np.float16:
+            if array is None or not _is_wide(value):
                 continue
-            if np.isfinite(array).all() and np.abs(array).max(initial=0) > _LARGEST:
-                return "a constant of it is larger than the largest number of f16"
+            largest = _LARGEST[self._dtype.name]
+            if np.isfinite(array).all() and np.abs(array).max(initial=0) > largest:
+                return f"a constant of it is larger than the largest number of {self._type}"
         return ""
 
     def _rewrite(self, op: PfrtOp) -> None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
-from pyflame_rt.dialects.pfrt.activation import ClipOp, ReluOp
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.integer_products import QlinearConvOp, QlinearMatmulOp
 from pyflame_rt.dialects.pfrt.quantization import DequantizeLinearOp, QuantizeLinearOp
-from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, type_of
+from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
 from pyflame_rt.dialects.rewriting import declined, describe, replace
 from pyflame_rt.passes.fusion.parts import (
     is_open,
@@ -30,7 +28,8 @@ from pyflame_rt.passes.fusion.parts import (
     rewrite,
     sole_producer,
 )
-from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scale, Scaled, dequantized, scaled
+from pyflame_rt.passes.quantization.clamping import bounded, bounds, clamp
+from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scaled, dequantized, scaled
 
 Array = npt.NDArray[Any]
 
@@ -88,7 +87,7 @@ class ProductOfIntegers(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         if not isinstance(op, QuantizeLinearOp) or (y := scaled(op)) is None or not y.is_single:
             return
-        chain, low, high = _clamp(op)
+        chain, low, high = clamp(op)
         user = chain[-1] if chain else op
         product = sole_producer(user.operands[0], user, (ConvOp, GemmOp, MatmulOp))
         if product is None or not is_open(product):
@@ -101,9 +100,9 @@ class ProductOfIntegers(RewritePattern):
         if isinstance(made, str):
             declined(op, f"{describe(product)}: {made}")
             return
-        bounds = _bounds(y, low, high)
-        if bounds is not None:
-            made.append(_bounded(made[-1].results[0], *bounds))
+        limits = bounds(y, low, high)
+        if limits is not None:
+            made.append(bounded(made[-1].results[0], *limits))
         replace(rewriter, op, made)
         for dead in (*chain, product):
             _erase(rewriter, dead)
@@ -229,43 +228,6 @@ def _erase(rewriter: PatternRewriter, op: Operation) -> None:
     for owner in owners:
         if isinstance(owner, DequantizeLinearOp) and not owner.result.uses:
             rewriter.erase(owner)
-
-
-def _clamp(op: QuantizeLinearOp) -> tuple[list[PfrtOp], float, float]:
-    """The activations before a quantization that only bound values, and the bounds."""
-    chain: list[PfrtOp] = []
-    low, high = -math.inf, math.inf
-    user: Operation = op
-    while (act := sole_producer(user.operands[0], user, (ReluOp, ClipOp))) is not None:
-        least, most = (0.0, math.inf) if isinstance(act, ReluOp) else _clip_bounds(act)
-        if math.isnan(least):
-            break
-        # What comes earlier is bounded by what comes later.
-        low, high = min(max(least, low), high), min(max(most, low), high)
-        chain.append(act)
-        user = act
-    return chain, low, high
-
-
-def _clip_bounds(op: ClipOp) -> tuple[float, float]:
-    """The bounds of a clip; nan where they are not known, or contradict each other."""
-    if op.min_value is not None or op.max_value is not None:
-        return math.nan, math.nan
-    low = -math.inf if op.min is None else float(op.min.value.data)
-    high = math.inf if op.max is None else float(op.max.value.data)
-    return (low, high) if low <= high else (math.nan, math.nan)
-
-
-def _bounds(y: Scale, low: float, high: float) -> tuple[int, int] | None:
-    """The integers that bounds of reals are; None when the type has no others."""
-    bounds = y.quantized(low), y.quantized(high)
-    return None if bounds == y.limits else bounds
-
-
-def _bounded(value: SSAValue, low: int, high: int) -> ClipOp:
-    kind = type_of(value).element_type
-    bounds = {"min": IntegerAttr(low, kind), "max": IntegerAttr(high, kind)}
-    return ClipOp.create_op([value], bounds)
 
 
 @dataclass(frozen=True)

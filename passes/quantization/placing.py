@@ -10,6 +10,7 @@ import numpy.typing as npt
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from pyflame_rt.dialects.pfrt import operations
+from pyflame_rt.dialects.pfrt.attributes import ActivationAttr
 from pyflame_rt.dialects.pfrt.base import PfrtOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.types import PropertyValue
@@ -48,13 +49,19 @@ class Place:
     def emit(
         self,
         name: str,
-        operands: Sequence[SSAValue | None],
+        operands: Sequence[SSAValue | Sequence[SSAValue] | None],
         properties: Mapping[str, PropertyValue | Attribute | None] | None = None,
     ) -> SSAValue:
         """Make `pfrt.<name>` of one result."""
         kind = cast("type[PfrtOp]", operations()[f"pfrt.{name}"])
         (result,) = self.add(kind.create_op(operands, properties))
         return result
+
+    def emit_activation(self, activation: ActivationAttr, value: SSAValue) -> SSAValue:
+        """Make the op of an activation."""
+        kind = cast("type[PfrtOp]", operations()[f"pfrt.{activation.op.data}"])
+        nothing = [None] * (len(kind.get_irdl_definition().operands) - 1)
+        return self.emit(activation.op.data, [value, *nothing], activation.properties.data)
 
     def constant(self, array: Array) -> SSAValue:
         """Make a constant."""

@@ -14,6 +14,12 @@ from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.data import ConstantOfShapeOp, RangeOp
 from pyflame_rt.dialects.pfrt.indexing import GatherElementsOp, ScatterElementsOp, ScatterNdOp
+from pyflame_rt.dialects.pfrt.integer_products import (
+    MatmulIntegerOp,
+    QlinearMatmulOp,
+    QuantizedProductOp,
+)
+from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.parameters import known_ints, known_length
 from pyflame_rt.dialects.pfrt.pieces import (
     ConcatOp,
@@ -25,6 +31,11 @@ from pyflame_rt.dialects.pfrt.pieces import (
 )
 from pyflame_rt.dialects.pfrt.pooling import AveragePoolOp, LpPoolOp, MaxPoolOp
 from pyflame_rt.dialects.pfrt.positions import TriluOp
+from pyflame_rt.dialects.pfrt.quantization import (
+    DequantizeLinearOp,
+    DynamicQuantizeLinearOp,
+    QuantizeLinearOp,
+)
 from pyflame_rt.dialects.pfrt.recurrent import RecurrentOp
 from pyflame_rt.dialects.pfrt.reduction import ArgOp, ReduceOp
 from pyflame_rt.dialects.pfrt.shape import (
@@ -274,7 +285,14 @@ def _arg(facts: Facts, op: ArgOp) -> Partial | None:
 
 
 def _matmul(facts: Facts, op: MatmulOp) -> Partial | None:
-    left, right = facts.shape(op.lhs), facts.shape(op.rhs)
+    return _multiplied(facts, facts.shape(op.lhs), facts.shape(op.rhs))
+
+
+def _integer_product(facts: Facts, op: QuantizedProductOp) -> Partial | None:
+    return _multiplied(facts, *map(facts.shape, op.factors))
+
+
+def _multiplied(facts: Facts, left: Sizes | None, right: Sizes | None) -> Partial | None:
     if not left or not right:
         return None
     batch = _broadcast(facts, [left[:-2], right[:-2]]) or ()
@@ -337,6 +355,8 @@ _RULES: dict[type[Operation], Rule] = {
     ConcatOp: _concat,
     ConstantOfShapeOp: _constant_of_shape,
     ConvOp: _conv,
+    DequantizeLinearOp: _first,
+    DynamicQuantizeLinearOp: _first,
     ExpandOp: _expand,
     FlattenOp: _flatten,
     GatherElementsOp: _indices,
@@ -344,9 +364,13 @@ _RULES: dict[type[Operation], Rule] = {
     GemmOp: _gemm,
     IdentityOp: _first,
     LpPoolOp: _pool,
+    MatmulIntegerOp: _integer_product,
+    MatmulIntegerToFloatOp: _integer_product,
     MatmulOp: _matmul,
     MaxPoolOp: _pool,
     PadOp: _pad,
+    QlinearMatmulOp: _integer_product,
+    QuantizeLinearOp: _first,
     RangeOp: _range,
     ReshapeOp: _reshape,
     ScatterElementsOp: _first,

@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from pyflame_rt.kernels.convolution import conv
 from pyflame_rt.kernels.data import cast
+from pyflame_rt.kernels.epilogue import with_epilogue
+from pyflame_rt.kernels.layouts import in_any_layout, of_lanes
 from pyflame_rt.kernels.sizes import one_number
 
 Array = npt.NDArray[Any]
@@ -26,7 +28,10 @@ __all__ = [
     "dequantize_linear",
     "dynamic_quantize_linear",
     "matmul_integer",
+    "matmul_integer_to_float",
+    "qlinear_add",
     "qlinear_conv",
+    "qlinear_conv_add",
     "qlinear_matmul",
     "quantize_linear",
 ]
@@ -112,6 +117,27 @@ def matmul_integer(
     return _without_added(product, a.ndim, b.ndim)
 
 
+@with_epilogue(7)
+def matmul_integer_to_float(
+    a: Array,
+    b: Array,
+    a_scale: Array,
+    b_scale: Array,
+    a_zero_point: Array | None = None,
+    b_zero_point: Array | None = None,
+    bias: Array | None = None,
+) -> Array:
+    """The product of two quantized matrices as float32: sums * (scale of a * scale of b) + bias."""
+    left, right = _matrices(a, b)
+    sums = _product(left, a_zero_point, right, b_zero_point).astype(np.float32)
+    with np.errstate(all="ignore"):
+        factor = _one(a_scale, "the scale of a") * _columns_of(right, b_scale)
+        product = sums * factor
+        if bias is not None:
+            product += bias
+    return _without_added(product, a.ndim, b.ndim)
+
+
 def qlinear_matmul(
     a: Array,
     a_scale: Array,
@@ -133,6 +159,7 @@ def qlinear_matmul(
     return _without_added(y, a.ndim, b.ndim)
 
 
+@in_any_layout(of_lanes)
 def conv_integer(
     x: Array,
     w: Array,
@@ -150,6 +177,7 @@ def conv_integer(
     return _wrapped(conv(data, weights, **window))
 
 
+@in_any_layout(of_lanes)
 def qlinear_conv(
     x: Array,
     x_scale: Array,
@@ -168,6 +196,50 @@ def qlinear_conv(
         sums = sums + _features_of(w, bias, x.ndim - 2)
     factors = _features_of(w, w_scale, x.ndim - 2)
     return _requantized(sums, _one(x_scale, "the scale of x"), factors, y_scale, y_zero_point)
+
+
+def qlinear_add(
+    a: Array,
+    a_scale: Array,
+    a_zero_point: Array,
+    b: Array,
+    b_scale: Array,
+    b_zero_point: Array,
+    y_scale: Array,
+    y_zero_point: Array,
+) -> Array:
+    """The sum of two quantized tensors of one shape, quantized; each step is one of f32."""
+    if a.shape != b.shape:
+        raise ValueError(f"tensors of shapes {list(a.shape)} and {list(b.shape)}")
+    left = dequantize_linear(a, _one(a_scale, "the scale of a"), a_zero_point)
+    right = dequantize_linear(b, _one(b_scale, "the scale of b"), b_zero_point)
+    with np.errstate(all="ignore"):
+        total = left + right
+    return quantize_linear(total, _one(y_scale, "the scale of the result"), y_zero_point)
+
+
+def qlinear_conv_add(
+    x: Array,
+    x_scale: Array,
+    x_zero_point: Array,
+    w: Array,
+    w_scale: Array,
+    w_zero_point: Array,
+    t_scale: Array,
+    t_zero_point: Array,
+    residual: Array,
+    residual_scale: Array,
+    residual_zero_point: Array,
+    y_scale: Array,
+    y_zero_point: Array,
+    bias: Array | None = None,
+    **window: Any,
+) -> Array:
+    """The sum of a convolution, quantized by the parameters of t, and a residual, quantized."""
+    given = (x, x_scale, x_zero_point, w, w_scale, w_zero_point, t_scale, t_zero_point, bias)
+    t = qlinear_conv(*given, **window)
+    others = (residual, residual_scale, residual_zero_point, y_scale, y_zero_point)
+    return qlinear_add(t, t_scale, t_zero_point, *others)
 
 
 def _quantized(x: Array, shift: Any, dtype: np.dtype[Any], saturate: bool = True) -> Array:

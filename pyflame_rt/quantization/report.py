@@ -9,10 +9,12 @@ from pyflame_rt import compiler, pipelines
 from pyflame_rt.backends.base import get_backend
 from pyflame_rt.compiler import Program
 from pyflame_rt.dialects.plan.ops import ConstantOp, byte_size, is_static
+from pyflame_rt.errors import PyFlameRTError
 from pyflame_rt.pruning.feeding import Feeds
 from pyflame_rt.quantization.config import QuantMode
 from pyflame_rt.quantization.debug import Comparison, LayerQuality, compare, table
 from pyflame_rt.quantization.quantizer import QuantizationResult
+from pyflame_rt.random_inputs import resolve_shapes
 
 _MEGABYTE = 1 << 20
 _PRODUCTS = ("conv", "gemm", "matmul")
@@ -68,9 +70,11 @@ class QuantizationReport:
 
     @cached_property
     def memory_size_mb(self) -> float:
-        """MiB of constants in a session on the NumPy backend, lowered as at level 2.
+        """MiB of constants in a session on the NumPy backend, lowered as at level 2 for inputs whose
+        sizes are known: what the model leaves open is 1.
 
-        More than on disk where products take integers as floats, of which there are copies.
+        More than on disk where products take integers as floats, of which there are copies; machine
+        code takes integers.
         """
         return 0.0 if self._program is None else memory_bytes(self._program) / _MEGABYTE
 
@@ -92,6 +96,13 @@ def memory_bytes(program: Program, level: int = 2) -> int:
     backend = get_backend("numpy", None)
     text = compiler.join(compiler.optimization_pipeline(level), backend.lowering(level))
     module = program.module.clone()
+    try:
+        inputs, _ = compiler.signature(module)
+        specialize = compiler.specialization_pipeline(inputs, resolve_shapes(inputs, {}))
+        pipelines.run(program.ctx, module, pipelines.parse(specialize))
+    except PyFlameRTError:
+        # For no such sizes: those of all.
+        module = program.module.clone()
     pipelines.run(program.ctx, module, pipelines.parse(text))
     sizes = {
         op.value: byte_size(op.result.type)

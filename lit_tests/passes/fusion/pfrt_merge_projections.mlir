@@ -45,3 +45,26 @@ func.func @shared(%x: tensor<5x2xf32>) -> (tensor<5x2xf32>, tensor<5x2xf32>, ten
 }
 // CHECK-LABEL: @shared
 // CHECK-NOT: pfrt.split
+
+// -----
+
+// Products of integers: each column keeps its scale and zero point.
+// CHECK-LABEL: @integers
+func.func @integers(%q: tensor<5x2xui8>, %s: tensor<f32>, %z: tensor<ui8>) -> (tensor<5x1xf32>, tensor<5x2xf32>, tensor<5x1xf32>) {
+  // CHECK: [[W:%.*]] = pfrt.constant dense<{{\[\[}}1, 3, 4, 7], [2, 5, 6, 8]]> : tensor<2x4xi8>
+  // CHECK: [[S:%.*]] = pfrt.constant dense<[5.000000e-01, 2.500000e-01, 1.000000e+00, 2.000000e+00]> : tensor<4xf32>
+  // CHECK: [[Z:%.*]] = pfrt.constant dense<[0, 3, 3, 0]> : tensor<4xi8>
+  // CHECK: [[Y:%.*]] = pfrt.matmul_integer_to_float %q, [[W]], %s, [[S]] a_zero_point(%z : tensor<ui8>) b_zero_point([[Z]] : tensor<4xi8>) :
+  // CHECK: %a, %b, %c = pfrt.split [[Y]]
+  %u = pfrt.constant dense<[[1], [2]]> : tensor<2x1xi8>
+  %v = pfrt.constant dense<[[3, 4], [5, 6]]> : tensor<2x2xi8>
+  %w = pfrt.constant dense<[[7], [8]]> : tensor<2x1xi8>
+  %su = pfrt.constant dense<0.5> : tensor<f32>
+  %sv = pfrt.constant dense<[0.25, 1.0]> : tensor<2xf32>
+  %sw = pfrt.constant dense<[2.0]> : tensor<1xf32>
+  %zv = pfrt.constant dense<3> : tensor<i8>
+  %a = pfrt.matmul_integer_to_float %q, %u, %s, %su a_zero_point(%z : tensor<ui8>) : (tensor<5x2xui8>, tensor<2x1xi8>, tensor<f32>, tensor<f32>) -> tensor<5x1xf32>
+  %b = pfrt.matmul_integer_to_float %q, %v, %s, %sv a_zero_point(%z : tensor<ui8>) b_zero_point(%zv : tensor<i8>) : (tensor<5x2xui8>, tensor<2x2xi8>, tensor<f32>, tensor<2xf32>) -> tensor<5x2xf32>
+  %c = pfrt.matmul_integer_to_float %q, %w, %s, %sw a_zero_point(%z : tensor<ui8>) : (tensor<5x2xui8>, tensor<2x1xi8>, tensor<f32>, tensor<1xf32>) -> tensor<5x1xf32>
+  func.return %a, %b, %c : tensor<5x1xf32>, tensor<5x2xf32>, tensor<5x1xf32>
+}

@@ -338,3 +338,57 @@ func.func @qlinear_matmul_c6(%a: tensor<2x3xui8>, %sa: tensor<f32>, %za: tensor<
   func.return %0 : tensor<2x2xui8>
 }
 // CHECK: pfrt.qlinear_matmul: C6:
+
+// -----
+
+// No blocks of channels.
+func.func @f(%x: tensor<1x1x8x8x4xui8>, %w: tensor<2x3x3x3xi8>) {
+  %0 = pfrt.conv_integer %x, %w {layout = "nc4hw4"} : tensor<1x1x8x8x4xui8>, tensor<2x3x3x3xi8> -> tensor<1x1x6x6x4xi32>
+  func.return
+}
+// CHECK: pfrt.conv_integer: C9: layout is nchw or nhwc, not "nc4hw4"
+
+// -----
+
+// No blocks of channels.
+func.func @f(%x: tensor<1x1x8x8x4xui8>, %w: tensor<2x3x3x3xi8>, %s: tensor<f32>, %zx: tensor<ui8>, %zw: tensor<i8>) {
+  %0 = pfrt.qlinear_conv %x, %s, %zx, %w, %s, %zw, %s, %zx {layout = "nc4hw4"} : (tensor<1x1x8x8x4xui8>, tensor<f32>, tensor<ui8>, tensor<2x3x3x3xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<1x1x6x6x4xui8>
+  func.return
+}
+// CHECK: pfrt.qlinear_conv: C10: layout is nchw or nhwc, not "nc4hw4"
+
+// -----
+
+// Reals are not summed.
+func.func @f(%a: tensor<2xf32>, %s: tensor<f32>, %z: tensor<f32>) {
+  %0 = pfrt.qlinear_add %a, %s, %z, %a, %s, %z, %s, %z : (tensor<2xf32>, tensor<f32>, tensor<f32>, tensor<2xf32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>) -> tensor<2xf32>
+  func.return
+}
+// CHECK: pfrt.qlinear_add: C1: needs int8 or uint8, got tensor<2xf32>
+
+// -----
+
+// A zero point has its tensor's type.
+func.func @f(%a: tensor<2xui8>, %s: tensor<f32>, %z: tensor<i8>) {
+  %0 = pfrt.qlinear_add %a, %s, %z, %a, %s, %z, %s, %z : (tensor<2xui8>, tensor<f32>, tensor<i8>, tensor<2xui8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<i8>) -> tensor<2xi8>
+  func.return
+}
+// CHECK: pfrt.qlinear_add: C1: needs one element type, got ui8, i8
+
+// -----
+
+// Sums do not broadcast.
+func.func @f(%a: tensor<2xui8>, %b: tensor<1xui8>, %s: tensor<f32>, %z: tensor<ui8>) {
+  %0 = pfrt.qlinear_add %a, %s, %z, %b, %s, %z, %s, %z : (tensor<2xui8>, tensor<f32>, tensor<ui8>, tensor<1xui8>, tensor<f32>, tensor<ui8>, tensor<f32>, tensor<ui8>) -> tensor<2xui8>
+  func.return
+}
+// CHECK: pfrt.qlinear_add: C2: tensor<2xui8> and tensor<1xui8> differ
+
+// -----
+
+// One scale.
+func.func @f(%a: tensor<2xui8>, %s: tensor<2xf32>, %z: tensor<ui8>) {
+  %0 = pfrt.qlinear_add %a, %s, %z, %a, %s, %z, %s, %z : (tensor<2xui8>, tensor<2xf32>, tensor<ui8>, tensor<2xui8>, tensor<2xf32>, tensor<ui8>, tensor<2xf32>, tensor<ui8>) -> tensor<2xui8>
+  func.return
+}
+// CHECK: pfrt.qlinear_add: C3: needs one element, got tensor<2xf32>

@@ -98,3 +98,32 @@ func.func @f(%x: tensor<1x3x8x8xui8>, %w: tensor<2x3x3x3xi8>, %s: tensor<f32>, %
   %0 = pfrt.qlinear_conv %x, %s, %zx, %w, %sw, %zw, %s, %zy, %b : (tensor<1x3x8x8xui8>, tensor<f32>, tensor<ui8>, tensor<2x3x3x3xi8>, tensor<2xf32>, tensor<2xi8>, tensor<f32>, tensor<i8>, tensor<2xi32>) -> tensor<1x2x6x6xi8>
   func.return %0 : tensor<1x2x6x6xi8>
 }
+
+// -----
+
+// Data whose channels come last; weights lie as ever.
+func.func @f(%x: tensor<1x8x8x3xui8>, %w: tensor<2x3x3x3xi8>, %s: tensor<f32>, %zx: tensor<ui8>, %zw: tensor<i8>) -> (tensor<1x6x6x2xui8>, tensor<1x6x6x2xi32>) {
+  // CHECK: pfrt.qlinear_conv %x, %s, %zx, %w, %s, %zw, %s, %zx {layout = "nhwc"} : (tensor<1x8x8x3xui8>, tensor<f32>, tensor<ui8>, tensor<2x3x3x3xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<1x6x6x2xui8>
+  %0 = pfrt.qlinear_conv %x, %s, %zx, %w, %s, %zw, %s, %zx {layout = "nhwc"} : (tensor<1x8x8x3xui8>, tensor<f32>, tensor<ui8>, tensor<2x3x3x3xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<1x6x6x2xui8>
+  // CHECK: pfrt.conv_integer %x, %w {layout = "nhwc"} : tensor<1x8x8x3xui8>, tensor<2x3x3x3xi8> -> tensor<1x6x6x2xi32>
+  %1 = pfrt.conv_integer %x, %w {layout = "nhwc"} : tensor<1x8x8x3xui8>, tensor<2x3x3x3xi8> -> tensor<1x6x6x2xi32>
+  func.return %0, %1 : tensor<1x6x6x2xui8>, tensor<1x6x6x2xi32>
+}
+
+// -----
+
+// Sums of tensors of one shape, as far as it is known; each has a type of its own.
+func.func @f(%a: tensor<?x4xui8>, %b: tensor<2x?xi8>, %s: tensor<f32>, %za: tensor<ui8>, %zb: tensor<i8>) -> tensor<2x4xi8> {
+  // CHECK: pfrt.qlinear_add %a, %s, %za, %b, %s, %zb, %s, %zb : (tensor<?x4xui8>, tensor<f32>, tensor<ui8>, tensor<2x?xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<i8>) -> tensor<2x4xi8>
+  %0 = pfrt.qlinear_add %a, %s, %za, %b, %s, %zb, %s, %zb : (tensor<?x4xui8>, tensor<f32>, tensor<ui8>, tensor<2x?xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<i8>) -> tensor<2x4xi8>
+  func.return %0 : tensor<2x4xi8>
+}
+
+// -----
+
+// A convolution and a residual of another type.
+func.func @f(%x: tensor<1x8x8x3xui8>, %w: tensor<2x3x3x3xi8>, %r: tensor<1x6x6x2xi8>, %s: tensor<f32>, %z: tensor<ui8>, %zw: tensor<i8>, %b: tensor<2xi32>) -> tensor<1x6x6x2xui8> {
+  // CHECK: pfrt.qlinear_conv_add %x, %s, %z, %w, %s, %zw, %s, %zw, %r, %s, %zw, %s, %z, %b {layout = "nhwc"} : (tensor<1x8x8x3xui8>, tensor<f32>, tensor<ui8>, tensor<2x3x3x3xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<i8>, tensor<1x6x6x2xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>, tensor<2xi32>) -> tensor<1x6x6x2xui8>
+  %0 = pfrt.qlinear_conv_add %x, %s, %z, %w, %s, %zw, %s, %zw, %r, %s, %zw, %s, %z, %b {layout = "nhwc"} : (tensor<1x8x8x3xui8>, tensor<f32>, tensor<ui8>, tensor<2x3x3x3xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<i8>, tensor<1x6x6x2xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>, tensor<2xi32>) -> tensor<1x6x6x2xui8>
+  func.return %0 : tensor<1x6x6x2xui8>
+}
