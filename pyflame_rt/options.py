@@ -80,7 +80,8 @@ class SessionOptions(Settings):
     `optimization_level` is 0-3 (default 2); `graph_optimization_level` is the same setting in ONNX
     Runtime's spelling, and the last one set wins. `specialize_after` is the number of runs with one
     input signature before the model is compiled for it (0: never; a new signature runs on the
-    dynamic plan at once), by a thread of its own. `max_specialized_plans` bounds how many such
+    dynamic plan at once), by a thread of its own; where nothing but the batch is open, the first
+    signature is compiled before its first run. `max_specialized_plans` bounds how many such
     plans are kept; the least recently used is dropped, and runs count only as long as no more other
     signatures than that came between them.
 

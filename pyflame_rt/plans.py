@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
 from pyflame_rt import compiler, logs
-from pyflame_rt.compiler import CompiledModel
+from pyflame_rt.compiler import CompiledModel, TensorSpec
 from pyflame_rt.errors import PyFlameRTError
 from pyflame_rt.options import SessionOptions
 
@@ -61,14 +61,28 @@ class Plans:
     others in between than plans are kept, is compiled by a thread of its own; runs go on using the
     dynamic plan until it is done. So a signature that changes in every step, as that of a growing
     cache, never meets the compiler, and no run waits for it.
+
+    A model whose batch alone is open, and whose dynamic plan may be `postponed`, mostly has one
+    signature: the first is compiled before its first run, and the dynamic plan when another comes.
     """
 
-    def __init__(self, compile_plan: Compile, options: SessionOptions):
+    def __init__(
+        self,
+        compile_plan: Compile,
+        options: SessionOptions,
+        inputs: Sequence[TensorSpec],
+        *,
+        postponed: bool = False,
+    ):
         self._compile = compile_plan
         self._options = options
-        self.dynamic = compile_plan("")
-        self.is_static = all(spec.is_static for spec in self.dynamic.inputs)
-        backend = self.dynamic.backend
+        self._inputs = inputs
+        self._making = threading.Lock()
+        self._dynamic: CompiledModel | None = None
+        self.is_static = all(spec.is_static for spec in inputs)
+        self._is_first = postponed and options.specialize_after > 0 and has_open_batch(inputs)
+        """Whether the next signature is compiled before its first run, as the only one."""
+        backend = None if self._is_first else self.dynamic.backend
         self._eager = backend is not None and backend.static_shapes
         """Whether every signature is compiled before its first run."""
         self._special: OrderedDict[Shapes, CompiledModel] = OrderedDict()
@@ -81,14 +95,23 @@ class Plans:
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
 
+    @property
+    def dynamic(self) -> CompiledModel:
+        """The plan for all shapes, made when it is needed. Raises PyFlameRTError."""
+        if (found := self._dynamic) is not None:
+            return found
+        with self._making:
+            if self._dynamic is None:
+                self._dynamic = self._compile("")
+            return self._dynamic
+
     def find(self, values: Sequence[Any]) -> CompiledModel:
         """The plan of the last run on values of these shapes, as long as it is kept."""
         shapes = _shapes(values)
         with self._lock:
             count = self._counts.get(shapes)
-            if count is not None and not count.special:
-                return self.dynamic
-            return self._special.get(shapes, self.dynamic)
+            plan = self._special.get(shapes)
+        return self.dynamic if plan is None or (count and not count.special) else plan
 
     def take(self, values: Sequence[Any]) -> CompiledModel:
         """The plan for a run on these values, which is counted where there may be several plans."""
@@ -99,6 +122,8 @@ class Plans:
             # Runs that meet here may be counted once.
             again[1].runs += 1
             return again[2]
+        if self._is_first:
+            self._make_first(shapes)
         with self._lock:
             self._again = None
             count = self._last
@@ -130,11 +155,12 @@ class Plans:
     def last(self) -> CompiledModel:
         """The plan of the last run."""
         with self._lock:
-            return self._last_plan or self.dynamic
+            plan = self._last_plan
+        return plan or self.dynamic
 
     def signatures(self) -> list[Signature]:
         """The signatures of the last runs, the latest first."""
-        names = [spec.name for spec in self.dynamic.inputs]
+        names = [spec.name for spec in self._inputs]
         with self._lock:
             return [
                 Signature(
@@ -163,13 +189,33 @@ class Plans:
         wanted = self._options.specialize_after > 0
         return wanted and not count.failed and self._worker is None
 
+    def _make_first(self, shapes: Shapes) -> None:
+        """Compile the first signature; runs that come meanwhile wait."""
+        with self._making:
+            if not self._is_first:
+                return
+            try:
+                self._special[shapes] = self._compile(self._specialization(shapes))
+            except PyFlameRTError as error:
+                # The run fails, or not, on the dynamic plan.
+                self._tell(shapes, error)
+                self._counts[shapes] = count = _Count(shapes)
+                count.failed = True
+            finally:
+                self._is_first = False
+
+    def _specialization(self, shapes: Shapes) -> str:
+        options = self._options
+        return compiler.specialization_pipeline(
+            self._inputs, shapes, options.optimization_level, options.skip_passes
+        )
+
+    def _tell(self, shapes: Shapes, error: PyFlameRTError) -> None:
+        logs.log(1, self._options.log_severity_level, "no plan for %s: %s", shapes, error)
+
     def _made(self, shapes: Shapes) -> CompiledModel:
         """A plan for a signature, made now. Raises PyFlameRTError when there can be none."""
-        options = self._options
-        pipeline = compiler.specialization_pipeline(
-            self.dynamic.inputs, shapes, options.optimization_level, options.skip_passes
-        )
-        plan = self._compile(pipeline)
+        plan = self._compile(self._specialization(shapes))
         with self._lock:
             self._keep(shapes, plan)
             self._last_plan = plan
@@ -177,16 +223,12 @@ class Plans:
         return plan
 
     def _specialize(self, shapes: Shapes) -> None:
-        options = self._options
         plan = None
         try:
-            pipeline = compiler.specialization_pipeline(
-                self.dynamic.inputs, shapes, options.optimization_level, options.skip_passes
-            )
-            plan = self._compile(pipeline)
+            plan = self._compile(self._specialization(shapes))
         except PyFlameRTError as error:
             # Shapes that do not fit each other: the run fails, or not, as it did the first time.
-            logs.log(1, options.log_severity_level, "no plan for %s: %s", shapes, error)
+            self._tell(shapes, error)
         finally:
             with self._lock:
                 self._keep(shapes, plan)
@@ -200,6 +242,18 @@ class Plans:
                 self._special.popitem(last=False)
         elif shapes in self._counts:
             self._counts[shapes].failed = True
+
+
+def has_open_batch(inputs: Sequence[TensorSpec]) -> bool:
+    """Whether one size alone is open, that of the first dimension of some inputs."""
+    symbols: list[object] = []
+    for spec in inputs:
+        if spec.container is not None or spec.shape is None:
+            return False
+        if any(not isinstance(dim, int) for dim in spec.shape[1:]):
+            return False
+        symbols += [dim for dim in spec.shape[:1] if not isinstance(dim, int)]
+    return len(symbols) == 1 or (len(set(symbols)) == 1 and None not in symbols)
 
 
 def _shapes(values: Sequence[Any]) -> Shapes:

@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAtt
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 
-from pyflame_rt import compiler, module_files, pipelines
+from pyflame_rt import compiler, linking, module_files, pipelines
 from pyflame_rt.backends.base import Threads, find_function, get_backend
 from pyflame_rt.backends.watching import memory_limited
 from pyflame_rt.compiler import CompiledModel, Program
@@ -19,6 +19,7 @@ from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.types import constant_attr, tensor_of
 from pyflame_rt.errors import ArgumentTypeError, InputError, ValidationError
 from pyflame_rt.graph import Graph
+from pyflame_rt.kernels import table
 from pyflame_rt.options import SessionOptions
 from pyflame_rt.ort import embedding
 from pyflame_rt.ort.enums import ExecutionMode
@@ -171,6 +172,27 @@ def level_pipeline(options: SessionOptions, providers: Sequence[str]) -> str:
     target = get_backend(backend_of(providers))
     level = compiler.most_optimized(target, options.optimization_level)
     return compiler.optimization_pipeline(level, options.skip_passes)
+
+
+def may_be_postponed(
+    module: ModuleOp, options: SessionOptions, providers: Mapping[str, object]
+) -> bool:
+    """Whether a plan of the optimised model is sure to be made, so that it need not be made at once.
+
+    There is a kernel for every op, and nobody asked how much memory it takes.
+    """
+    if options.memory_limit or backend_of(tuple(providers)) != "numpy" or linking.is_split(module):
+        return False
+    known = table()
+    return all(
+        op.name.removeprefix("pfrt.") in known or op.name in _PLAIN
+        for function in module.ops
+        for op in function.walk()
+    )
+
+
+_PLAIN = frozenset(("func.func", "func.return", "pfrt.constant", "pfrt.fused", "pfrt.yield"))
+"""Ops that need no kernel."""
 
 
 def compiled(

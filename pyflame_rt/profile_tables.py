@@ -30,7 +30,7 @@ class Row:
 
 
 def by_operator(events: Iterable[Event]) -> list[Row]:
-    """One row for each operator and algorithm, the slowest first."""
+    """One row for each operator, algorithm, and kind of machine code, the slowest first."""
     return _rows(events, _operator)
 
 
@@ -63,7 +63,9 @@ def as_json(events: Sequence[Event]) -> dict[str, list[dict[str, Any]]]:
 
 def _operator(event: Event) -> str:
     op, algorithm = event.details.get("op_name", ""), event.details.get("algorithm", "")
-    return f"{op} ({algorithm})" if algorithm else op
+    code = event.details.get("code", "numpy")
+    how = algorithm if code == "numpy" else f"{algorithm}, {code}"
+    return f"{op} ({how})" if algorithm else op
 
 
 def _rows(events: Iterable[Event], key: Callable[[Event], str]) -> list[Row]:

@@ -169,6 +169,7 @@ def _details(step: Step) -> dict[str, Any]:
         "op_name": _op_type(step),
         "provider": "CPUExecutionProvider",
         "algorithm": step.algorithm,
+        "code": step.code or "numpy",
         "location": step.where.partition("(")[2].removesuffix(")"),
         "input_type_shape": [_type_shape(value) for value in inputs if value is not None],
         "output_type_shape": [_type_shape(value) for value in outputs],

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy, deepcopy
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, cast
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, cast
 import numpy.typing as npt
 
 from pyflame_rt import collecting, compiler, feeds, logs, preparation, reproducing
-from pyflame_rt.compiler import CompiledModel, Program, overridable_initializers
+from pyflame_rt.compiler import CompiledModel, Program
 from pyflame_rt.errors import ArgumentTypeError, PyFlameRTError
 from pyflame_rt.feeds import Feeder
 from pyflame_rt.graph import Graph
@@ -27,13 +26,13 @@ from pyflame_rt.ort import providers
 from pyflame_rt.ort.absent import AbsentFromSessions
 from pyflame_rt.ort.errors import InvalidArgument, with_status
 from pyflame_rt.ort.io_binding import IOBinding
-from pyflame_rt.ort.load_errors import load_error
 from pyflame_rt.ort.providers import Provider
 from pyflame_rt.ort.run_errors import run_error
 from pyflame_rt.ort.run_options import RunOptions, require_run_options, run_mismatch
 from pyflame_rt.ort.value import OrtValue
 from pyflame_rt.plans import Plans, Signature
 from pyflame_rt.profiling import Profile, Recorder
+from pyflame_rt.session_models import SessionModel
 from pyflame_rt.watches import watch_of
 
 if TYPE_CHECKING:
@@ -57,9 +56,10 @@ class InferenceSession(AbsentFromSessions):
     ONNX Runtime, unless `strict`.
 
     A model with dynamic dimensions runs on one dynamic plan; an input signature that comes back
-    (`SessionOptions.specialize_after`) gets a plan of its own, made by another thread. Initializers
-    that may be overridden are constants until one is fed: the model is then read again, with the fed
-    ones as inputs, and compiled for that set of names.
+    (`SessionOptions.specialize_after`) gets a plan of its own, made by another thread. Where nothing
+    but the batch is open, the first signature has its own at once. Initializers that may be
+    overridden are constants until one is fed: the model is then read again, with the fed ones as
+    inputs, and compiled for that set of names.
 
     Errors have ONNX Runtime's class and text where it has them, and are of our own classes as well:
     ModelNotFoundError, InvalidModelError, UnsupportedFormatError, UnsupportedOperatorError,
@@ -111,49 +111,31 @@ class InferenceSession(AbsentFromSessions):
             asked, provider_options, self._options.added_providers
         )
         _require_source(source)
-        try:
-            program = preparation.load(source, self._options)
-        except PyFlameRTError as error:
-            raise load_error(source, error) from error.__cause__
-        program, self._quantization = preparation.quantized(program, self._options)
-        self._program = program
-        # A quantized model is no more what it was read from.
-        self._source = preparation.lasting(source) if self._quantization is None else None
+        self._model = model = SessionModel(source, self._options, self._providers)
+        self._source, self._quantization = model.source, model.quantization
         # What cannot be read again can only be fed what it has as inputs.
-        module = program.module
-        self._overridable = () if self._source is None else overridable_initializers(module)
+        self._overridable = () if self._source is None else model.about.overridable
         self._overriding: OrderedDict[frozenset[str], InferenceSession] = OrderedDict()
         self._fetching: OrderedDict[tuple[int, ...], InferenceSession] = OrderedDict()
-        self._metadata = ModelMetadata.of(module)
-        self._prefix = preparation.free_dimensions(module, self._options, source)
-        loaded = time.perf_counter_ns()
-        self._optimized = preparation.optimized(
-            program, self._prefix, self._options, tuple(self._providers)
-        )
+        self._metadata = model.about.metadata
+        self._inputs, self._outputs = model.about.inputs, model.about.outputs
         # Of a session that is dropped, nothing holds the plans and their memory.
-        compile_plan = partial(
-            preparation.compiled,
-            program,
-            self._optimized,
-            options=self._options,
-            providers=self._providers,
-        )
-        self._plans = Plans(compile_plan, self._options)
-        plan = self._plans.dynamic
-        self._run_dynamic = plan.executable.run
+        self._plans = Plans(model.compiled, self._options, self._inputs, postponed=model.postponed)
         self._is_static = self._plans.is_static
-        self._feed = Feeder(plan.inputs)
-        self._positions = {spec.name: index for index, spec in enumerate(plan.outputs)}
+        if self._is_static:
+            self._run_static = self._plans.dynamic.executable.run
+        self._feed = Feeder(self._inputs)
+        self._positions = {spec.name: index for index, spec in enumerate(self._outputs)}
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._recorder = Recorder()
         if self._options.enable_profiling:
             profile = self._recorder.profile = Profile(self._options.profile_file_prefix, began)
-            profile.session_event("model_loading", began, loaded)
-            profile.session_event("session_initialization", loaded, time.perf_counter_ns())
+            profile.session_event("model_loading", began, model.loaded_ns)
+            profile.session_event("session_initialization", model.loaded_ns, time.perf_counter_ns())
         self._is_limited = self._options.memory_limit > 0
-        logs.log(1, self._options.log_severity_level, "%s: session is ready", program.name)
+        logs.log(1, self._options.log_severity_level, "%s: session is ready", model.name)
 
     @property
     def pipeline(self) -> str:
@@ -207,19 +189,18 @@ class InferenceSession(AbsentFromSessions):
 
     def get_inputs(self) -> list[NodeArg]:
         """The inputs that must be fed, in order."""
-        return [NodeArg.of(spec) for spec in self._plans.dynamic.inputs if spec.default is None]
+        return [NodeArg.of(spec) for spec in self._inputs if spec.default is None]
 
     def get_outputs(self) -> list[NodeArg]:
         """The outputs, in order."""
-        return [NodeArg.of(spec) for spec in self._plans.dynamic.outputs]
+        return [NodeArg.of(spec) for spec in self._outputs]
 
     def get_overridable_initializers(self) -> list[NodeArg]:
         """What may be fed and has a value if it is not: initializers that are inputs too.
 
         ONNX models have them from IR version 4 on; in IR the arguments with a `pfrt.default`.
         """
-        inputs = self._plans.dynamic.inputs
-        with_default = (spec for spec in inputs if spec.default is not None)
+        with_default = (spec for spec in self._inputs if spec.default is not None)
         return [NodeArg.of(spec) for spec in (*with_default, *self._overridable)]
 
     def get_modelmeta(self) -> ModelMetadata:
@@ -240,7 +221,7 @@ class InferenceSession(AbsentFromSessions):
         provider_options: Sequence[dict[str, Any]] | None = None,
     ) -> None:
         """Use other execution providers; the model is compiled again. Raises as the constructor."""
-        source = Graph.of_program(self._program) if self._source is None else self._source
+        source = Graph.of_program(self._model.program) if self._source is None else self._source
         self.__init__(source, self._options, providers, provider_options)
 
     def enable_fallback(self) -> None:
@@ -255,7 +236,7 @@ class InferenceSession(AbsentFromSessions):
 
     def graph(self) -> Graph:
         """The model as imported, as a Graph."""
-        return Graph.of_program(self._program)
+        return Graph.of_program(self._model.program)
 
     def get_initializer(self, name: str) -> Array:
         """The values of a constant of the model. Raises InvalidArgument when there is none."""
@@ -289,7 +270,7 @@ class InferenceSession(AbsentFromSessions):
             if run_options is None and not self._is_limited and self._recorder.profile is None:
                 if output_names is None:
                     if self._is_static:
-                        return self._run_dynamic(values)
+                        return self._run_static(values)
                     return self._plans.take(values).executable.run(values)
                 chosen = self._chosen(output_names, input_feed, None)
                 results = self._plans.take(values).executable.run(values)
@@ -343,7 +324,7 @@ class InferenceSession(AbsentFromSessions):
         `error` is "" or says what failed; the results are then []. Inputs are kept until then.
         Raises MissingInputError at once, as ONNX Runtime does.
         """
-        feeds.require_all(input_feed, self._plans.dynamic.inputs)
+        feeds.require_all(input_feed, self._inputs)
         if not callable(callback):
             raise ArgumentTypeError(f"run_async() calls back a function, not {callback!r}")
         feed = dict(input_feed)
@@ -420,12 +401,11 @@ class InferenceSession(AbsentFromSessions):
             session.save_reproducer(directory, input_feed)
             return
         if input_feed is None:
-            reproducing.save(Path(directory), self._program.module, self.pipeline)
+            reproducing.save(Path(directory), self._model.program.module, self.pipeline)
             return
-        specs = self._plans.dynamic.inputs
-        named = dict(zip((s.name for s in specs), self._fed(input_feed), strict=True))
+        named = dict(zip((s.name for s in self._inputs), self._fed(input_feed), strict=True))
         pipeline = self.pipeline_for(input_feed)
-        reproducing.save(Path(directory), self._program.module, pipeline, named)
+        reproducing.save(Path(directory), self._model.program.module, pipeline, named)
 
     def __enter__(self) -> Self:
         return self
@@ -455,7 +435,7 @@ class InferenceSession(AbsentFromSessions):
         """The error that a caller of `run` sees."""
         if not values:
             return with_status(error, bare=True)
-        return run_error(error, self._optimized, self._plans.dynamic.inputs, values)
+        return run_error(error, self._model.optimized, self._inputs, values)
 
     def _chosen(self, output_names: object, feed: object, run_options: object) -> list[int] | None:
         """The positions of the requested outputs; None for all of them."""
@@ -493,7 +473,7 @@ class InferenceSession(AbsentFromSessions):
         with self._lock:
             session = self._fetching.get(wanted)
         if session is None:
-            program = preparation.with_outputs(self._program, wanted)
+            program = preparation.with_outputs(self._model.program, wanted)
             session = self._derived(program)
             with self._lock:
                 self._fetching[wanted] = session
@@ -569,7 +549,7 @@ class InferenceSession(AbsentFromSessions):
 
     def _pipeline_of(self, plan: CompiledModel) -> str:
         level = preparation.level_pipeline(self._options, tuple(self._providers))
-        return compiler.join(self._prefix, level, plan.pipeline)
+        return compiler.join(self._model.prefix, level, plan.pipeline)
 
 
 def _picked(results: list[Any], chosen: Sequence[int] | None) -> list[Any]:

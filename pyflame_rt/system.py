@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pyflame_rt import __version__
+from pyflame_rt.backends.native import kernels
 from pyflame_rt.backends.numpy_backend.blas import blas
 from pyflame_rt.backends.numpy_backend.blas_threads import blas_threads
 from pyflame_rt.backends.registry import BackendRegistry
@@ -26,7 +27,8 @@ class System:
 
     `vectors` is the widest of the known vector extensions that the processor has, `blas_kernel` the
     processor that OpenBLAS takes it for ("" for another library), `blas_pinned` whether
-    OPENBLAS_CORETYPE says so, `packages` the versions of optional packages that are installed.
+    OPENBLAS_CORETYPE says so, `machine_code` the kind that sessions compile to ("" if they do not),
+    `packages` the versions of optional packages that are installed.
     """
 
     version: str
@@ -39,6 +41,7 @@ class System:
     blas_kernel: str
     blas_pinned: bool
     blas_threads: int
+    machine_code: str
     backends: tuple[str, ...]
     packages: dict[str, str]
 
@@ -54,6 +57,7 @@ class System:
         pinned = ", pinned by OPENBLAS_CORETYPE" if self.blas_pinned else ""
         yield f"BLAS        {self.blas or 'not OpenBLAS'}"
         yield f"            {kernel}{pinned}, {self.blas_threads} threads"
+        yield f"compiled    {self.machine_code or 'nothing: sessions run on NumPy'}"
         yield f"backends    {', '.join(self.backends)}"
         found = ", ".join(f"{name} {known}" for name, known in self.packages.items())
         yield f"optional    {found or 'none'}"
@@ -74,6 +78,7 @@ def inspect_system() -> System:
         blas_kernel=library.kernel,
         blas_pinned="OPENBLAS_CORETYPE" in os.environ,
         blas_threads=blas_threads().count,
+        machine_code=kernels.wanted(),
         backends=tuple(BackendRegistry.instance().available_backends()),
         packages={name: found for name in _OPTIONAL if (found := _installed(name))},
     )

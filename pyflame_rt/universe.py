@@ -49,6 +49,12 @@ _PASSES = {
     "pfrt-fuse-elementwise": (
         "pyflame_rt.passes.fusion.pfrt_fuse_elementwise:PfrtFuseElementwisePass"
     ),
+    "pfrt-fuse-integer-products": (
+        "pyflame_rt.passes.fusion.pfrt_fuse_integer_products:PfrtFuseIntegerProductsPass"
+    ),
+    "pfrt-fuse-quantized-sums": (
+        "pyflame_rt.passes.quantization.pfrt_fuse_quantized_sums:PfrtFuseQuantizedSumsPass"
+    ),
     "pfrt-fuse-residual": "pyflame_rt.passes.fusion.pfrt_fuse_residual:PfrtFuseResidualPass",
     "pfrt-infer-shapes": "pyflame_rt.passes.analysis.pfrt_infer_shapes:PfrtInferShapesPass",
     "pfrt-layout": "pyflame_rt.passes.layout.pfrt_layout:PfrtLayoutPass",
@@ -96,6 +102,9 @@ _PASSES = {
     ),
     "pfrt-widen-floats": "pyflame_rt.passes.conversion.pfrt_widen_floats:PfrtWidenFloatsPass",
     "plan-allocate": "pyflame_rt.passes.conversion.plan_allocate:PlanAllocatePass",
+    "plan-fuse-elementwise": (
+        "pyflame_rt.passes.conversion.plan_fuse_elementwise:PlanFuseElementwisePass"
+    ),
     "convert-wse-to-csl": "pyflame_rt.passes.wse.convert_wse_to_csl:ConvertWseToCslPass",
     "wse-fit": "pyflame_rt.passes.wse.wse_fit:WseFitPass",
     "wse-lower-tiles": "pyflame_rt.passes.wse.wse_lower_tiles:WseLowerTilesPass",
@@ -115,6 +124,11 @@ _TARGETS = {
 
 
 _EXTENSIONS: Registry[Universe] = Registry("universe")
+
+
+def is_extended() -> bool:
+    """Whether a program has added dialects, passes or targets."""
+    return bool(_EXTENSIONS)
 
 
 def _load(reference: str) -> Any:

@@ -8,12 +8,13 @@ The side file has the safetensors layout: `u64 header length, JSON header, data`
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Hashable, Iterable, Iterator
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ class Weight:
     Equality: identity, else shape, dtype and bytes (digests when one side has no array).
     """
 
-    __slots__ = ("__dict__", "_array")
+    __slots__ = ("__dict__", "__weakref__", "_array")
 
     def __init__(self, array: Array | None, digest: str | None = None):
         if array is None and digest is None:
@@ -64,15 +65,35 @@ class Weight:
             )
         return self._array
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the values, which are not needed for it. Raises MissingWeightsError."""
+        return self.array.shape
+
+    @property
+    def size(self) -> int:
+        """The number of elements, as `shape`."""
+        return math.prod(self.shape)
+
     @cached_property
     def packs(self) -> WeakValueDictionary[Hashable, Array]:
         """The forms that backends made of the values, as long as they hold them."""
         return WeakValueDictionary()
 
-    @cached_property
+    @property
+    def narrow(self) -> Weight | None:
+        """The weight of fewer bits that this one has the values of; None for most."""
+        return None
+
+    @property
     def widened(self) -> Weight:
-        """The values as f32, for all that compute in that."""
-        return Weight(self.array.astype(np.float32))
+        """The values as f32, for all that compute in that; the same as long as somebody has it."""
+        known: ref[Weight] | None = self.__dict__.get("_widened")
+        found = None if known is None else known()
+        if found is None:
+            found = _WidenedWeight(self)
+            self.__dict__["_widened"] = ref(found)
+        return found
 
     @cached_property
     def sparsity(self) -> float:
@@ -115,7 +136,9 @@ class Weight:
             return True
         if not isinstance(other, Weight):
             return NotImplemented
-        mine, theirs = self._array, other._array
+        mine, theirs = self._present, other._present
+        if self.narrow is not None and other.narrow is not None:
+            return self.narrow == other.narrow
         if mine is None or theirs is None:
             return self.digest == other.digest
         return (
@@ -134,13 +157,76 @@ class Weight:
         if self._array is None:
             return hash(self.digest)
         data = _as_bytes(self._array)
-        step = max(1, data.size // _SAMPLE)
-        return hash((self._array.shape, self._array.dtype.name, data[::step][:_SAMPLE].tobytes()))
+        places = _sample(data.size)
+        return hash((self._array.shape, self._array.dtype.name, data[places].tobytes()))
+
+    @property
+    def _present(self) -> Array | None:
+        return self._array
 
     def __repr__(self) -> str:
-        if self._array is None:
+        if not self.is_present:
             return f"Weight(digest={self.digest!r})"
-        return f"Weight({self._array.dtype.name}{list(self._array.shape)})"
+        return f"Weight({self.array.dtype.name}{list(self.array.shape)})"
+
+
+class _WidenedWeight(Weight):
+    """The values of a weight of fewer bits as f32, which are made when somebody asks for them."""
+
+    __slots__ = ("_narrow",)
+
+    def __init__(self, narrow: Weight) -> None:
+        super().__init__(None, "")
+        del self.__dict__["digest"]
+        self._narrow = narrow
+
+    @property
+    def narrow(self) -> Weight | None:
+        """The weight of fewer bits."""
+        return self._narrow
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the values are at hand."""
+        return self._narrow.is_present
+
+    @cached_property
+    def _values(self) -> Array:
+        values = self._narrow.array.astype(np.float32)
+        values.flags.writeable = False
+        return values
+
+    @property
+    def array(self) -> Array:
+        """The values, read-only."""
+        return self._values
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As that of the narrow one."""
+        return self._narrow.shape
+
+    @cached_property
+    def sparsity(self) -> float:
+        """As that of the narrow one: no other number is 0."""
+        return self._narrow.sparsity
+
+    @property
+    def _present(self) -> Array | None:
+        return self.array if self.is_present else None
+
+    @cached_property
+    def _hash(self) -> int:
+        narrow = self._narrow.array
+        places = _sample(4 * narrow.size)
+        data = narrow.reshape(-1)[places // 4].astype(np.float32).view(np.uint8)
+        sample = data.reshape(-1, 4)[np.arange(places.size), places % 4]
+        return hash((narrow.shape, "float32", sample.tobytes()))
+
+
+def _sample(size: int) -> npt.NDArray[np.intp]:
+    """The places of the bytes of so many that tell weights apart."""
+    return np.arange(0, size, max(1, size // _SAMPLE))[:_SAMPLE]
 
 
 def _as_bytes(array: Array) -> npt.NDArray[np.uint8]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import pyflame_rt as rt
+from pyflame_rt.backends.native import kernels
 from pyflame_rt.tools import pfrt_run
 
 DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits"
@@ -87,7 +88,8 @@ def test_the_steps_of_a_loop_lie_inside_of_it(tmp_path: Path) -> None:
     session.run(None, {"x": np.ones(3, np.float32)})
     events = spans(session)
     (loop,) = [e for e in events if e["args"].get("op_name") == "Loop"]
-    inner = [e for e in events if e["args"].get("op_name") == "Tanh"]
+    # Compiled, both functions are one step.
+    inner = [e for e in events if e["args"].get("op_name") in ("Tanh", "Fused")]
     assert len(inner) == 4
     for event in inner:
         assert loop["ts"] <= event["ts"]
@@ -151,8 +153,25 @@ def test_pfrt_run_traces_and_prints_tables(
     target = tmp_path / "out.json"
     assert pfrt_run.main([str(DIGITS / "cnn.onnx"), "--profile", str(target)]) == 0
     out = capsys.readouterr().out
-    assert "operator (algorithm)" in out and "Gemm (gemm)" in out
+    assert "operator (algorithm)" in out and "Gemm (gemm" in out
     assert "/classifier/Gemm (Gemm)" in out
     events = json.loads(target.read_text(encoding="utf-8"))
     assert len(named(events, "model_run")) == 5
     assert_nested(events)
+
+
+@pytest.mark.parametrize("jit", ["0", "1"])
+def test_steps_say_what_computed_them(
+    jit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Machine code of a kind, or NumPy: in traces, and in tables beside the algorithm."""
+    monkeypatch.setenv("PYFLAME_RT_JIT", jit)
+    code, target = kernels.wanted(), tmp_path / "out.json"
+    if jit == "1" and not code:
+        pytest.skip("machine code needs llvmlite")
+    arguments = [str(DIGITS / "mlp.onnx"), "--dim", "N=1", "--profile", str(target)]
+    assert pfrt_run.main(arguments) == 0
+    events = json.loads(target.read_text(encoding="utf-8"))
+    found = {e["args"]["code"] for e in events if e["args"].get("op_name") == "Gemm"}
+    assert found == {code or "numpy"}
+    assert (f"Gemm (gemm, {code})" if code else "Gemm (gemm)") in capsys.readouterr().out

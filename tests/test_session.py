@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import pyflame_rt as rt
+from pyflame_rt import plans
+from pyflame_rt.compiler import TensorSpec
 
 DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits"
 
@@ -22,6 +24,13 @@ def images() -> np.ndarray:
 
 @pytest.fixture
 def session() -> rt.InferenceSession:
+    return rt.InferenceSession(DIGITS / "cnn.onnx")
+
+
+@pytest.fixture
+def open_session(monkeypatch: pytest.MonkeyPatch) -> rt.InferenceSession:
+    """A session of a model that counts as one with more open sizes than its batch."""
+    monkeypatch.setattr(plans, "has_open_batch", lambda inputs: False)
     return rt.InferenceSession(DIGITS / "cnn.onnx")
 
 
@@ -116,28 +125,80 @@ def test_results_are_fresh_and_writable(session: rt.InferenceSession, images: np
 
 
 def test_signatures_that_come_back_are_specialised(
-    session: rt.InferenceSession, images: np.ndarray
+    open_session: rt.InferenceSession, images: np.ndarray
 ) -> None:
     """The dynamic plan serves a new signature, a plan of its own the second run, few are kept."""
     feed = {"images": images[:4]}
-    assert session.pipeline_for(feed) == session.pipeline
-    first = session.run(None, feed)
-    assert session.pipeline_for(feed) == session.pipeline
-    session.run(None, feed)
-    session.settle()
-    assert session.pipeline_for(feed) == session.pipeline
-    last = session.run(None, feed)
-    assert 'pfrt-specialize-shapes{shapes="images=4x1x8x8"}' in session.pipeline_for(feed)
+    assert open_session.pipeline_for(feed) == open_session.pipeline
+    first = open_session.run(None, feed)
+    assert open_session.pipeline_for(feed) == open_session.pipeline
+    open_session.run(None, feed)
+    open_session.settle()
+    assert open_session.pipeline_for(feed) == open_session.pipeline
+    last = open_session.run(None, feed)
+    assert 'pfrt-specialize-shapes{shapes="images=4x1x8x8"}' in open_session.pipeline_for(feed)
     np.testing.assert_allclose(first[0], last[0], rtol=1e-5, atol=1e-5)
-    assert session.signatures() == [rt.Signature({"images": (4, 1, 8, 8)}, 3, True)]
+    assert open_session.signatures() == [rt.Signature({"images": (4, 1, 8, 8)}, 3, True)]
     for batch in range(1, 12):
         for _ in range(2):
-            session.run(None, {"images": images[:batch]})
-        session.settle()
-    found = session.signatures()
+            open_session.run(None, {"images": images[:batch]})
+        open_session.settle()
+    found = open_session.signatures()
     assert [s.runs for s in found] == [2] * 7 + [5] + [2] * 3
-    kept = session.get_session_options().max_specialized_plans
+    kept = open_session.get_session_options().max_specialized_plans
     assert [s.specialized for s in found] == [True] * kept + [False] * 3
+
+
+def test_the_first_batch_has_a_plan_of_its_own(
+    session: rt.InferenceSession, images: np.ndarray
+) -> None:
+    """Where nothing but the batch is open; the dynamic plan is made when another one comes."""
+    first, same = (session.run(None, {"images": images[:3]})[0] for _ in range(2))
+    assert "images=3x1x8x8" in session.pipeline_for({"images": images[:3]})
+    assert session._plans._dynamic is None
+    np.testing.assert_array_equal(first, same)
+    other = session.run(None, {"images": images[:5]})[0]
+    assert session.pipeline_for({"images": images[:5]}) == session.pipeline
+    np.testing.assert_allclose(other[:3], first, rtol=1e-5, atol=1e-5)
+    found = [(s.shapes["images"][0], s.runs, s.specialized) for s in session.signatures()]
+    assert found == [(5, 1, False), (3, 2, True)]
+
+
+def test_a_first_batch_without_a_plan_runs_on_the_dynamic_one(
+    session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_ = session._plans._compile
+
+    def refused(pipeline: str) -> object:
+        if pipeline:
+            raise rt.PassFailed("no")
+        return compile_(pipeline)
+
+    monkeypatch.setattr(session._plans, "_compile", refused)
+    for _ in range(3):
+        assert session.run(None, {"images": images[:2]})[0].shape == (2, 10)
+    assert [s.specialized for s in session.signatures()] == [False]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "is_open"),
+    [
+        ([["N", 3]], True),
+        ([[None, 3]], True),
+        ([["N", 3], ["N"], [4]], True),
+        ([["N", "M"]], False),
+        ([["N", 3], ["M", 3]], False),
+        ([[None, 3], [None, 3]], False),
+        ([[3, "N"]], False),
+        ([None], False),
+        ([[2, 3]], False),
+    ],
+)
+def test_what_has_nothing_but_its_batch_open(shapes: list[list[object]], is_open: bool) -> None:
+    specs = [
+        TensorSpec("x", np.dtype("f4"), None if shape is None else tuple(shape)) for shape in shapes
+    ]
+    assert plans.has_open_batch(specs) is is_open
 
 
 def compilations(session: rt.InferenceSession, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -149,16 +210,16 @@ def compilations(session: rt.InferenceSession, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_more_signatures_in_turn_than_plans_are_never_compiled(
-    session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    open_session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Least recently used is always the next one: no plan would be there when it is needed."""
-    session.get_session_options().max_specialized_plans = 2
-    made = compilations(session, monkeypatch)
+    open_session.get_session_options().max_specialized_plans = 2
+    made = compilations(open_session, monkeypatch)
     for _ in range(10):
         for batch in (1, 2, 3):
-            session.run(None, {"images": images[:batch]})
+            open_session.run(None, {"images": images[:batch]})
     assert made == []
-    assert [s.runs for s in session.signatures()] == [10, 10, 10]
+    assert [s.runs for s in open_session.signatures()] == [10, 10, 10]
 
 
 def test_shapes_that_cannot_be_specialised_fail_the_same_way_every_time(
@@ -179,26 +240,26 @@ def test_shapes_that_cannot_be_specialised_fail_the_same_way_every_time(
 
 
 def test_nobody_waits_for_the_compiler(
-    session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    open_session: rt.InferenceSession, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Runs go on with the dynamic plan while another one is made, of any signature."""
     started, finish = threading.Event(), threading.Event()
-    compile_ = session._plans._compile
+    compile_ = open_session._plans._compile
 
     def slowly(pipeline: str) -> object:
         started.set()
         assert finish.wait(60)
         return compile_(pipeline)
 
-    monkeypatch.setattr(session._plans, "_compile", slowly)
+    monkeypatch.setattr(open_session._plans, "_compile", slowly)
     for batch in (2, 2, 3, 3, 3):
-        session.run(None, {"images": images[:batch]})
+        open_session.run(None, {"images": images[:batch]})
     assert started.wait(60)
-    assert not any(signature.specialized for signature in session.signatures())
+    assert not any(signature.specialized for signature in open_session.signatures())
     finish.set()
-    session.settle()
-    session.run(None, {"images": images[:2]})
-    assert "images=2x1x8x8" in session.pipeline_for({"images": images[:2]})
+    open_session.settle()
+    open_session.run(None, {"images": images[:2]})
+    assert "images=2x1x8x8" in open_session.pipeline_for({"images": images[:2]})
 
 
 def test_the_memory_of_a_dropped_session_is_free_at_once(images: np.ndarray) -> None:

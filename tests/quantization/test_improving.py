@@ -27,7 +27,9 @@ Array = npt.NDArray[np.float32]
 
 
 def decibels(x: Array, y: Array) -> float:
-    return float(10 * np.log10(np.square(x).sum() / np.square(x - y).sum()))
+    with np.errstate(divide="ignore"):
+        # The same bits are infinitely near.
+        return float(10 * np.log10(np.square(x).sum() / np.square(x - y).sum()))
 
 
 def calibrated(

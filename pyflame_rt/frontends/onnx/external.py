@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,20 @@ from pyflame_rt.mapped_files import MappedFile
 
 _KEYS = frozenset({"location", "offset", "length", "checksum"})
 _DECIMAL = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+_READ: ContextVar[list[str] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def noting_files() -> Generator[list[str]]:
+    """A list to which the locations of files go that are read while the context lasts."""
+    found: list[str] = []
+    token = _READ.set(found)
+    try:
+        yield found
+    finally:
+        _READ.reset(token)
 
 
 class ExternalFiles:
@@ -51,6 +66,8 @@ class ExternalFiles:
         if not entries.get("location"):
             raise InvalidModelError("external data without a location", where=where)
         data = self._map(entries["location"], where)
+        if (noted := _READ.get()) is not None:
+            noted.append(entries["location"])
         offset = _number(entries, "offset", 0, where)
         length = _number(entries, "length", size, where)
         if length != size:

@@ -29,6 +29,7 @@ OTHERWISE = {
     "pfrt-specialize-shapes": "needs the shapes: plans for one feed have been through it",
     "pfrt-tune": "needs a file of times: tests/test_tuning.py runs every choice",
     "plan-allocate": "is not for pfrt: every plan for one feed has been through it",
+    "plan-fuse-elementwise": "is not for pfrt: tests/backends/native compares what it makes of plans",
     "plan-split": "is not for pfrt: tests/backends/test_threads.py compares what it makes of plans",
     "wse-fit": "needs a machine and a grid: the tests of the wafer run it",
     "wse-lower-tiles": "lowers what wse-route leaves to a program for the wafer",

@@ -46,7 +46,7 @@ def planned(module: ModuleOp, level: int, pipeline: str = "") -> Executable:
     """
     threads = Threads(2) if level else ANY_THREADS
     backend = get_backend("numpy").with_threads(threads)
-    lowering = backend.lowering(level).replace("threads=2", "threads=2 worth=0")
+    lowering = backend.lowering(level).replace("split{threads=2", "split{threads=2 worth=0")
     lowered = optimised(module, compiler.join(pipeline, lowering), verify=False)
     return backend.compile(lowered)
 

@@ -71,7 +71,44 @@ def qlinear_matmul_with_bias(x: Expansion, op: Any) -> Sequence[SSAValue]:
     return [x.one("quantize_linear", x.one("mul", real, factor), one, op.y_zero_point)]
 
 
+@expansion("matmul_integer_to_float")
+def matmul_integer_to_float(x: Expansion, op: Any) -> Sequence[SSAValue]:
+    """The same steps with an operator each, as onnxruntime's quantizer writes them."""
+    sums = x.one("matmul_integer", op.a, op.b, op.a_zero_point, op.b_zero_point)
+    factor = x.one("mul", op.a_scale, op.b_scale)
+    value = x.one("mul", x.cast(sums, np.dtype(np.float32)), factor)
+    return [value if op.bias is None else x.one("add", value, op.bias)]
+
+
+@expansion("qlinear_add")
+def qlinear_add(x: Expansion, op: Any) -> Sequence[SSAValue]:
+    """Dequantization, a sum, quantization."""
+    terms = [
+        x.one("dequantize_linear", *given)
+        for given in ((op.a, op.a_scale, op.a_zero_point), (op.b, op.b_scale, op.b_zero_point))
+    ]
+    return [x.one("quantize_linear", x.one("add", *terms), op.y_scale, op.y_zero_point)]
+
+
+_WINDOW = ("auto_pad", "dilations", "group", "layout", "pads", "strides")
+
+
+@expansion("qlinear_conv_add")
+def qlinear_conv_add(x: Expansion, op: Any) -> Sequence[SSAValue]:
+    """The convolution, and the sum."""
+    window = {name: attr for name, attr in op.properties.items() if name in _WINDOW}
+    t = (op.t_scale, op.t_zero_point)
+    made = x.one("qlinear_conv", *op.operands[:6], *t, op.bias, **window)
+    others = (op.r, op.r_scale, op.r_zero_point, op.y_scale, op.y_zero_point)
+    return [x.one("qlinear_add", made, *t, *others)]
+
+
 RULES: tuple[Rule, ...] = (dequantize_linear, qlinear_matmul, quantize_linear)
 """The rules of this family."""
-EXPANSIONS: tuple[ExpansionRule, ...] = (qlinear_matmul_with_bias,)
+EXPANSIONS: tuple[ExpansionRule, ...] = (
+    matmul_integer_to_float,
+    qlinear_add,
+    qlinear_conv_add,
+    qlinear_matmul_with_bias,
+)
 """The expansions of this family."""
