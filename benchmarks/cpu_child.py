@@ -53,7 +53,7 @@ def main() -> None:
         if name in task["peers"] and find_spec(name) is not None:
             peers[name] = make(path, feed, task["threads"])
     error = _warm(peers, ours)
-    rounds = [_round(peers, task) for _ in range(task["rounds"])]
+    rounds = [sampled_round(peers, task) for _ in range(task["rounds"])]
     kept = [sample for sample in rounds if sample["quiet"]]
     steps, flops = _steps(ours, feed), _flops(ours, feed)
     peak = _peak()
@@ -149,7 +149,7 @@ def _warm(peers: dict[str, Run], ours: pyflame_rt.InferenceSession) -> float:
     return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
 
 
-def _round(peers: dict[str, Run], task: dict[str, Any]) -> dict[str, Any]:
+def sampled_round(peers: dict[str, Run], task: dict[str, Any]) -> dict[str, Any]:
     """A sample of each peer: seconds a run by the clock, and whether all was quiet."""
     found: dict[str, Any] = {"quiet": True}
     for name, run in peers.items():
@@ -232,7 +232,7 @@ def _flops(ours: Any, feed: dict[str, np.ndarray]) -> int:
     """Operations of a run, as the ops count them; a multiply-add is two."""
     from pyflame_rt import compiler, pipelines
 
-    program = ours._program
+    program = ours._model.program
     module = program.module.clone()
     plan, arrays = _plan(ours, feed)
     shapes = [array.shape for array in arrays]

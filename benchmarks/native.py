@@ -40,6 +40,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cpu", nargs="+", help="kinds of code; all that run here by default")
+    parser.add_argument(
+        "--elements", nargs="?", const="", help="functions, reductions, copies; of this name"
+    )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, help="where to write all figures")
     args = parser.parse_args()
@@ -53,9 +56,15 @@ def main() -> None:
 
 
 def _measured(args: argparse.Namespace) -> Any:
+    import native_elements
+
     from pyflame_rt.backends.native.processors import supported
 
     for cpu in args.cpu or supported():
+        if args.elements is not None:
+            print(f"{cpu}:")
+            yield from native_elements.measured(cpu, args.rounds, args.elements)
+            continue
         peak = _peak(cpu)
         print(f"{cpu}: peak {peak:.0f} GFLOP/s")
         for network, shapes in SHAPES.items():

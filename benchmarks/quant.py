@@ -1,151 +1,141 @@
-"""Speed of quantized models: ours of floats, int8 and fp16, and onnxruntime's of floats and int8.
+"""Speed of quantized networks beside our floats and beside onnxruntime's integers.
 
-    python benchmarks/quant.py --models FILE.onnx … [--mode static] [--rounds 9] [--json FILE]
+    python benchmarks/quant.py [--models resnet50 bert_base] [--forms native numpy] [--threads 1 2]
+                               [--rounds 9] [--clock wall|cpu] [--folder FOLDER] [--json FILE]
 
-Each model is quantized here, with a scale a channel: `static` with data of zero points anywhere,
-ranges from one random batch; `dynamic` data are rounded when they run. onnxruntime runs the export of the very
-same model. All sessions take turns in one process on one thread, by processor time; printed are
-medians over rounds of the ratios to our floats, with quartiles. Dimensions of unknown size are 1,
-sequences (`--length`) 128.
+ResNet-50 as onnxruntime's `quantize_static` makes it (QDQ, a scale a channel), BERT-base, 128 tokens,
+as its `quantize_dynamic` does; batch 1. Networks are made by scripts/make_networks.py (which needs
+torch) unless the folder has them, quantized ones in a folder of their own (`--quantized`), once.
+
+Each measurement is a process of its own (benchmarks/quant_child.py), in which four sessions take
+turns: ours of integers, of floats, and of floats stored as fp16, and onnxruntime's of integers. `native` is
+machine code (PYFLAME_RT_JIT=1), `numpy` without. Figures are medians over rounds, and quartiles, of ratios
+of one round. Rounds during which something else used the processors are dropped; where that leaves
+none, `--clock cpu` counts processor time, which is right for one thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
-import statistics
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-_PINNED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-_NATIVE = "PYFLAME_RT_JIT"
-_SAMPLE = 2e-2
+import numpy as np
+from cpu_models import MODELS, make
 
-Runner = Callable[[], object]
+CHILD = Path(__file__).with_name("quant_child.py")
+PINNED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+WANTED: Mapping[tuple[str, str, int], tuple[str, float]] = MappingProxyType(
+    {
+        ("resnet50", "native", 1): ("onnxruntime int8 / int8", 0.9),
+        ("resnet50", "native", 2): ("onnxruntime int8 / int8", 0.85),
+        ("bert_base", "native", 1): ("onnxruntime int8 / int8", 1.0),
+        ("bert_base", "native", 2): ("onnxruntime int8 / int8", 0.95),
+        **{
+            (name, "numpy", threads): ("int8 / float", 1.15)
+            for name in ("resnet50", "bert_base")
+            for threads in (1, 2)
+        },
+    }
+)
+"""What is aimed at: at least so much of a ratio beside onnxruntime, at most beside our floats."""
 
 
 def main() -> None:
     """Measure and print."""
+    names = list(dict.fromkeys(name for name, _, _ in WANTED))
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", type=Path, default=[], metavar="FILE.onnx")
-    parser.add_argument("--mode", choices=("static", "dynamic"), default="static")
-    parser.add_argument("--length", type=int, default=128, help="of sequences")
+    parser.add_argument("--models", nargs="+", choices=names, default=names)
+    parser.add_argument(
+        "--forms", nargs="+", choices=("native", "numpy"), default=["native", "numpy"]
+    )
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    temporary = Path(tempfile.gettempdir())
+    parser.add_argument("--folder", type=Path, default=temporary / "pyflame_rt_networks")
+    parser.add_argument("--quantized", type=Path, default=temporary / "pyflame_rt_quantized")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     args = parser.parse_args()
-    if any(name in os.environ for name in _PINNED) or "OPENBLAS_NUM_THREADS" not in os.environ:
-        environment = {k: v for k, v in os.environ.items() if k not in _PINNED}
-        environment["OPENBLAS_NUM_THREADS"] = "1"
-        os.execve(sys.executable, [sys.executable, *sys.argv], environment)
-    digits = Path(__file__).resolve().parent.parent / "examples" / "digits" / "cnn.onnx"
-    rows = [row for path in args.models or [digits] for row in _measured(path, args)]
-    if args.json is not None:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n")
+    make(args.folder, args.models)
+    reports: list[dict[str, Any]] = []
+    for name, form, threads in itertools.product(args.models, args.forms, args.threads):
+        floats = next(m for m in MODELS if m.name == name).path(args.folder)
+        integers = args.quantized / f"{name}.int8.onnx"
+        if not integers.exists():
+            _quantize(name, floats, integers)
+        task = {
+            "model": name, "form": form, "threads": threads, "rounds": args.rounds,
+            "clock": args.clock, "folder": str(args.folder), "integers": str(integers),
+        }  # fmt: skip
+        reports.append(_measured(task))
+        _print(reports[-1])
+        if args.json is not None:
+            args.json.write_text(json.dumps(reports, indent=1) + "\n")
 
 
-def _measured(path: Path, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    print(f"{path.name} ({args.mode}, machine code: {os.environ.get(_NATIVE, '') or 'off'})")
-    with tempfile.TemporaryDirectory() as folder:
-        runners = _runners(path, args, Path(folder))
-        counts = {name: _repetitions(run) for name, run in runners.items()}
-        times: dict[str, list[float]] = {name: [] for name in runners}
-        for _ in range(args.rounds):
-            for name, run in runners.items():
-                times[name].append(_seconds(run, counts[name]))
-    base = times["float"]
-    for name, found in times.items():
-        ratios = [one / other for one, other in zip(found, base, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        milliseconds = statistics.median(found) * 1e3
-        print(f"  {name:18} {milliseconds:9.2f} ms, x {middle:.3f} ({low:.3f} to {high:.3f})")
-        yield {
-            "model": path.name,
-            "mode": args.mode,
-            "name": name,
-            "milliseconds": milliseconds,
-            "ratio": middle,
-            "quartiles": [low, high],
-        }
+def _quantize(name: str, floats: Path, integers: Path) -> None:
+    """What onnxruntime makes of a network."""
+    import logging
 
+    from onnxruntime import quantization
 
-def _repetitions(run: Runner) -> int:
-    """How many runs are a sample that the clock can tell from another."""
-    run()
-    return 1 + int(_SAMPLE / max(_seconds(run, 1), 1e-5))
-
-
-def _seconds(run: Runner, count: int) -> float:
-    start = time.process_time()
-    for _ in range(count):
-        run()
-    return (time.process_time() - start) / count
-
-
-def _runners(path: Path, args: argparse.Namespace, folder: Path) -> dict[str, Runner]:
-    import onnxruntime as ort
-
-    from pyflame_rt import InferenceSession, SessionOptions
-    from pyflame_rt.model_files import save_model
-    from pyflame_rt.quantization import QuantConfig, QuantGranularity, Quantizer
-
-    def ours(model: Any) -> Runner:
-        options = SessionOptions()
-        options.intra_op_num_threads = 1
-        session = InferenceSession(model, options)
-        return lambda: session.run(None, feed)
-
-    def theirs(model: Path) -> Runner:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        return lambda: session.run(None, feed)
-
-    loaded = InferenceSession(str(path))
-    feed = _feed(loaded, args.length)
-    graph = loaded.graph()
-    config = QuantConfig.dynamic_int8() if args.mode == "dynamic" else QuantConfig.static_int8()
-    config.granularity = QuantGranularity.PerChannel
-    config.symmetric = args.mode == "dynamic"
-    quantizer = Quantizer(config)
-    if args.mode == "dynamic":
-        made = quantizer.quantize_dynamic(graph)
+    logging.disable(logging.WARNING)
+    integers.parent.mkdir(parents=True, exist_ok=True)
+    partial = integers.with_suffix(".partial")
+    if name == "bert_base":
+        quantization.quantize_dynamic(floats, partial)
     else:
-        made = quantizer.quantize_with_calibration(graph, lambda: feed, 1)
-    narrow = quantizer.convert_to_fp16(graph)
-    if made.quantized_graph is None or narrow.quantized_graph is None:
-        raise SystemExit(made.error_message or narrow.error_message)
-    exported = folder / "int8.onnx"
-    save_model(made.quantized_graph, exported)
-    return {
-        "float": ours(str(path)),
-        "int8": ours(made.quantized_graph),
-        "fp16": ours(narrow.quantized_graph),
-        "onnxruntime float": theirs(path),
-        "onnxruntime int8": theirs(exported),
-    }
+        model = next(m for m in MODELS if m.name == name)
+
+        class Reader(quantization.CalibrationDataReader):
+            """Two batches."""
+
+            def __init__(self) -> None:
+                feed = model.feed(floats.parent, 1)
+                self._feeds = iter([feed, {k: np.tanh(v) for k, v in feed.items()}])
+
+            def get_next(self) -> dict[str, Any] | None:
+                return next(self._feeds, None)
+
+        quantization.quantize_static(
+            floats, partial, Reader(), per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )  # fmt: skip
+    partial.rename(integers)
 
 
-def _feed(session: Any, length: int) -> dict[str, Any]:
-    import numpy as np
+def _measured(task: dict[str, Any]) -> dict[str, Any]:
+    """What a child reports."""
+    environment = {key: value for key, value in os.environ.items() if key not in PINNED}
+    environment["OPENBLAS_NUM_THREADS"] = str(task["threads"])
+    environment["PYFLAME_RT_JIT"] = "1" if task["form"] == "native" else "0"
+    command = [sys.executable, str(CHILD), json.dumps(task)]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
-    generator = np.random.default_rng(0)
-    feed: dict[str, Any] = {}
-    for spec in session.get_inputs():
-        shape = [
-            size if isinstance(size, int) else length if index else 1
-            for index, size in enumerate(spec.shape)
-        ]
-        if spec.type == "tensor(float)":
-            feed[spec.name] = generator.normal(size=shape).astype(np.float32)
-        else:
-            # Numbers of words, or a mask.
-            feed[spec.name] = np.ones(shape, np.int64)
-    return feed
+
+def _print(report: dict[str, Any]) -> None:
+    name, form, threads = (report[key] for key in ("model", "form", "threads"))
+    times = ", ".join(f"{key} {ms:.2f} ms" for key, ms in report["milliseconds"].items())
+    quiet = f"{report['rounds'] - report['dropped']} of {report['rounds']} rounds quiet"
+    print(f"{name} {form} threads={threads} ({report['clock']}): {times}; {quiet}")
+    aim, bound = WANTED.get((name, form, threads), ("", 0.0))
+    for key, (low, middle, high) in report["ratios"].items():
+        said = f", wanted {'at least' if 'onnxruntime' in key else 'at most'} {bound}"
+        print(f"    {key:26} {middle:.2f} ({low:.2f} to {high:.2f}){said if key == aim else ''}")
+    print(f"    SQNR beside onnxruntime's  {min(report['sqnr']):.0f} dB")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
