@@ -36,8 +36,9 @@ class CodeError(BackendError):
 
 
 _COMMON = frozenset(
-    ("activations.py", "builder.py", "compiling.py", "elements.py", "half_floats.py", "loops.py",
-     "printing.py", "register_tiles.py", "rows.py", "small_products.py", "vector_math.py")
+    ("activations.py", "arrays.py", "builder.py", "compiling.py", "elements.py", "half_floats.py",
+     "loops.py", "printing.py", "register_tiles.py", "rows.py", "small_products.py",
+     "vector_math.py")
 )  # fmt: skip
 
 

@@ -207,3 +207,9 @@ def test_side_by_side(tmp_path: Path) -> None:
     names = [path.name for path in (tmp_path / "cache" / "native").iterdir()]
     assert names
     assert all(len(name) == 64 for name in names)
+
+
+def test_code_that_reads_array_objects_follows_from_their_layout() -> None:
+    """Code on disk is not taken for that of another version, whose flags may be others."""
+    versions = kernels._versions("pyflame_rt.backends.native.running")
+    assert dict(kernels._sources())["arrays.py"] in versions
