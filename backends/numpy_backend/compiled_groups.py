@@ -2,8 +2,8 @@
 
 The input of an image is laid out anew, padded, so that the windows of each product are stretches of
 memory as those of a plain convolution are: groups one after the other, and within them, by phases, the
-columns that taps with gaps meet. Groups of few features are put together, with zeros for the weights
-from one to another, until they fill a register.
+columns that taps with gaps meet. Groups stay apart, though several would fill a register: zeros as the
+weights from one to another make NaN of another group's infinities.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ _LAID_OUT = 8
 """The number of the room for an image that is laid out anew."""
 
 _FLOAT = 4
+_FEWEST = 4
+"""The part of a register that the features of a group fill, at least: one in so many."""
+
 _COPIED = 8.0
 """Bytes that are laid out in a nanosecond; about."""
 
@@ -49,7 +52,8 @@ def prepare(schedule: Schedule, call: BoundCall) -> Run | None:
     ending = ending_of(schedule, call, w[0])
     strips, x = strips_of(call)
     y, residual = call.output, call.optional(3)
-    if ending is None or 0 in x.shape:
+    is_narrow = group > 1 and w[0] // group * _FEWEST < schedule.lanes
+    if ending is None or 0 in x.shape or is_narrow:
         return None
     if len(w) == 3:
         x, y = x[:, None], y[:, None]
@@ -87,12 +91,6 @@ def phases(axis: WindowAxis, outputs: int) -> Iterator[_Phase]:
         yield _Phase(first, apart, count, phase, start, axis.stride // common)
 
 
-def together(group: int, features: int, lanes: int) -> int:
-    """How many groups of so many features are put together to fill a register."""
-    counts = (n for n in range(1, group) if group % n == 0 and n * features >= lanes)
-    return next(counts, group)
-
-
 @dataclass(frozen=True, eq=False)
 class _Layer:
     """A convolution as products of groups and phases."""
@@ -100,7 +98,6 @@ class _Layer:
     schedule: Schedule
     strips: Strips
     groups: int
-    """Those that groups were put together to."""
     x: Array
     y: Array
     residual: Array | None
@@ -124,16 +121,14 @@ class _Layer:
         from pyflame_rt.backends.native.products import pack_bias
 
         features = y.shape[-1]
-        some = together(group, features // group, schedule.lanes)
-        groups = group // some
-        schedule = schedule.narrowed(features // groups)
+        schedule = schedule.narrowed(features // group)
         width = schedule.columns
-        weights = call.pack(1, ("native groups", width, some), partial(_pack, width, group, some))
+        weights = call.pack(1, ("native groups", width), partial(_pack, width, group))
         bias = None
         if call.has(2):
-            parts = call.constant(2).reshape(groups, -1)
+            parts = call.constant(2).reshape(group, -1)
             bias = np.stack([pack_bias(width, part) for part in parts])
-        return _Layer(schedule, strips, groups, x, y, residual, weights, bias, finish)
+        return _Layer(schedule, strips, group, x, y, residual, weights, bias, finish)
 
     @cached_property
     def dilation(self) -> int:
@@ -248,18 +243,12 @@ class _Layer:
         )
 
 
-def _pack(width: int, group: int, some: int, w: Array) -> Array:
-    """(features, channels of a group, …, columns) for each of the groups that `some` are put together
-    to: rows, columns and channels by features."""
+def _pack(width: int, group: int, w: Array) -> Array:
+    """(features, channels of a group, …, columns) for each group: rows, columns and channels by
+    features."""
     from pyflame_rt.backends.native.products import pack
 
     rows, columns = (1, *w.shape[2:])[-2:]
     features, channels = w.shape[0] // group, w.shape[1]
-    taps = w.reshape(group // some, some, features, channels, rows, columns)
-    found: list[Array] = []
-    for part in taps:
-        dense = np.zeros((rows, columns, some, channels, some, features), w.dtype)
-        for index, one in enumerate(part):
-            dense[:, :, index, :, index] = one.transpose(2, 3, 1, 0)
-        found.append(pack(width, dense.reshape(-1, some * features)))
-    return np.stack(found)
+    taps = w.reshape(group, features, channels, rows, columns).transpose(0, 3, 4, 2, 1)
+    return np.stack([pack(width, part.reshape(-1, features)) for part in taps])

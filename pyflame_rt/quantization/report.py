@@ -94,16 +94,18 @@ class QuantizationReport:
 def memory_bytes(program: Program, level: int = 2) -> int:
     """The bytes of the constants of a program as the NumPy backend has them at a level."""
     backend = get_backend("numpy", None)
-    text = compiler.join(compiler.optimization_pipeline(level), backend.lowering(level))
+    lowering = backend.lowering(level)
     module = program.module.clone()
     try:
         inputs, _ = compiler.signature(module)
-        specialize = compiler.specialization_pipeline(inputs, resolve_shapes(inputs, {}))
-        pipelines.run(program.ctx, module, pipelines.parse(specialize))
+        shapes = resolve_shapes(inputs, {})
+        optimize = compiler.specialization_pipeline(inputs, shapes, level)
+        pipelines.run(program.ctx, module, pipelines.parse(compiler.join(optimize, lowering)))
     except PyFlameRTError:
         # For no such sizes: those of all.
         module = program.module.clone()
-    pipelines.run(program.ctx, module, pipelines.parse(text))
+        optimize = compiler.optimization_pipeline(level)
+        pipelines.run(program.ctx, module, pipelines.parse(compiler.join(optimize, lowering)))
     sizes = {
         op.value: byte_size(op.result.type)
         for op in module.walk()

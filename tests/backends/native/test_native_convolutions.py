@@ -14,7 +14,7 @@ from pyflame_rt import pipelines
 from pyflame_rt.backends.base import Executable, Threads
 from pyflame_rt.backends.native import processors
 from pyflame_rt.backends.numpy_backend import NumpyBackend, compiled_convolution
-from pyflame_rt.backends.numpy_backend.compiled_groups import phases, together
+from pyflame_rt.backends.numpy_backend.compiled_groups import phases
 from pyflame_rt.backends.numpy_backend.compiled_steps import NativeStep
 from pyflame_rt.dialects.plan.ops import CallOp
 from pyflame_rt.kernels.windows import WindowAxis
@@ -73,11 +73,11 @@ CASES: dict[str, dict[str, Any]] = {
     "gaps": {"x": (2, 9, 8, 5), "w": (18, 5, 3, 3), "d": (2, 2), "p": (2, 2, 2, 2)},
     "gaps_and_strides": {"x": (1, 9, 23, 3), "w": (4, 3, 2, 3), "s": (2, 6), "d": (1, 4), "p": (1, 0, 0, 5)},
     "groups": {"x": (2, 6, 5, 12), "w": (72, 4, 3, 3), "g": 3, "p": (1, 1, 1, 1)},
-    "small_groups": {"x": (1, 6, 5, 24), "w": (24, 2, 3, 2), "g": 12, "s": (2, 1), "p": (0, 1, 1, 0)},
-    "multiplied": {"x": (1, 5, 6, 7), "w": (14, 1, 3, 3), "g": 7, "d": (1, 2), "p": (0, 2, 0, 2)},
-    "large_windows_of_channels": {"x": (1, 9, 8, 6), "w": (6, 1, 8, 3), "g": 6, "p": (4, 1, 4, 1)},
+    "small_groups": {"x": (1, 6, 5, 24), "w": (48, 2, 3, 2), "g": 12, "s": (2, 1), "p": (0, 1, 1, 0)},
+    "multiplied": {"x": (1, 5, 6, 7), "w": (28, 1, 3, 3), "g": 7, "d": (1, 2), "p": (0, 2, 0, 2)},
+    "large_windows_of_channels": {"x": (1, 9, 8, 6), "w": (24, 1, 8, 3), "g": 6, "p": (4, 1, 4, 1)},
     "one_axis": {"x": (2, 17, 4), "w": (10, 4, 5), "s": (2,), "p": (2, 1)},
-    "groups_of_one_axis": {"x": (1, 17, 4), "w": (6, 2, 3), "g": 2, "d": (3,), "p": (3, 3)},
+    "groups_of_one_axis": {"x": (1, 17, 4), "w": (8, 2, 3), "g": 2, "d": (3,), "p": (3, 3)},
 }  # fmt: skip
 
 
@@ -156,7 +156,17 @@ def test_phases() -> None:
         assert seen == set(range(11))
 
 
-def test_groups_put_together() -> None:
-    """Groups fill a register where they can, and are all one where they cannot."""
-    assert [together(32, f, 16) for f in (1, 4, 8, 16, 64)] == [16, 4, 2, 1, 1]
-    assert together(6, 2, 16) == 6
+@pytest.mark.parametrize("features", [1, 2, 4])
+def test_infinities_stay_in_their_group(features: int) -> None:
+    """What is no number in one group is none of another's results, however few features they have."""
+    m = 4 * features
+    text = CONV.format(
+        x="2x4x4x4", y=f"2x4x4x{m}", k=f"{m}x1x1x1", w=dense(1, m, 1, 1, 1), b=dense(2, m), m=m, g=4,
+        s="1, 1", d="1, 1", p="0, 0, 0, 0",
+    )  # fmt: skip
+    x, r = drawn(2, 4, 4, 4), drawn(2, 4, 4, m, seed=6)
+    x[..., 1] = np.inf
+    for kind in ("", *KINDS):
+        (found,) = compiled(text, kind)[0].run([x, r])
+        others = np.delete(found.reshape(-1, 4, features), 1, axis=1)
+        assert np.isfinite(others).all()
