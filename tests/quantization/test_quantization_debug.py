@@ -12,6 +12,7 @@ import pytest
 
 import pyflame_rt
 from pyflame_rt import Graph, InferenceSession, load_model, save_model
+from pyflame_rt.backends.native import kernels
 from pyflame_rt.errors import ValidationError
 from pyflame_rt.quantization import (
     QuantConfig,
@@ -127,7 +128,9 @@ def test_the_report_of_a_session_tells_sizes_noise_and_what_was_skipped(tmp_path
     save_model(session.graph(), path)
     constants = report.quantized_size_mb * 2**20
     assert constants < path.stat().st_size < constants + 40_000
-    assert 0 < report.memory_size_mb < 1.5 * report.original_size_mb
+    # Machine code multiplies bytes but in two convolutions before sums, NumPy floats.
+    most = 0.7 if kernels.wanted() else 1.5
+    assert 0 < report.memory_size_mb < most * report.original_size_mb
     text = str(report)
     assert "mode       StaticInt8" in text
     assert "nodes      6 of 24 quantized, 1 skipped" in text
