@@ -16,10 +16,11 @@ import json
 import os
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from interleaving import interleaved
 
 SHAPES: dict[str, list[tuple[int, int, int]]] = {
     "ResNet-50": [
@@ -105,7 +106,7 @@ def _row(cpu: str, shape: tuple[int, int, int], rounds: int) -> dict[str, Any]:
     native()
     exact = np.maximum(x.astype(np.float64) @ w + bias, 0)
     runs = {"native": native, "matmul": lambda: np.matmul(x, w, z), "passes": passes}
-    seconds = _interleaved(runs, rounds)
+    seconds = interleaved(runs, rounds, _SAMPLE)
     flops = 2.0 * rows * depth * columns
     speeds = [flops / s / 1e9 for s in seconds["native"]]
     low, _, high = statistics.quantiles(speeds, n=4)
@@ -126,24 +127,6 @@ def _product(cpu: str, x: Any, w: Any, bias: Any, y: Any) -> Callable[[], None]:
     packed, packed_bias = pack(schedule.columns, w), pack_bias(schedule.columns, bias)
     product = Product.of(schedule, layout, packed, packed_bias, Finish("relu"))
     return product.on(x, y, None)
-
-
-def _interleaved(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of a run of each, one sample a round."""
-    counts: dict[str, int] = {}
-    for name, run in runs.items():
-        run()
-        start = time.perf_counter()
-        run()
-        counts[name] = max(1, round(_SAMPLE / max(time.perf_counter() - start, 1e-7)))
-    found: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.process_time()
-            for _ in range(counts[name]):
-                run()
-            found[name].append((time.process_time() - start) / counts[name])
-    return found
 
 
 def _peak(cpu: str) -> float:
@@ -173,7 +156,9 @@ def _peak(cpu: str) -> float:
     loaded = compiling.load(code, "peak", [ctypes.c_void_p, ctypes.c_int64])
     room, turns_made = np.zeros(lanes * chains, np.float32), 20_000
     best = min(
-        _interleaved({"peak": lambda: loaded.call(room.ctypes.data, turns_made)}, 40)["peak"]
+        interleaved({"peak": lambda: loaded.call(room.ctypes.data, turns_made)}, 40, _SAMPLE)[
+            "peak"
+        ]
     )
     return 2.0 * lanes * chains * turns_made / best / 1e9
 

@@ -15,10 +15,11 @@ import argparse
 import os
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+
+from interleaving import interleaved
 
 LAYERS = ((56, 64), (28, 128), (14, 256), (7, 512))
 """Rows and columns, channels."""
@@ -68,7 +69,8 @@ def _row(cpu: str, batch: int, size: int, channels: int, rounds: int) -> str:
         runs["windows" if tile == 1 else f"{tile} x {tile}"] = step
         if tile > 1:
             runs[f"{tile} x {tile} transforms"] = _without_products(step)
-    times = _interleaved(runs, rounds)
+    samples = interleaved(runs, rounds, _SAMPLE)
+    times = {name: statistics.median(some) for name, some in samples.items()}
     chosen = Windows((size, size), batch, channels, channels).schedule(SCHEDULES[cpu])
     texts = (f"{name} {seconds * 1e6:.0f}" for name, seconds in times.items())
     return (
@@ -114,24 +116,6 @@ def _exact(x: Any, w: Any) -> Any:
     padded = np.pad(x.astype(np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
     taps = ((i, j) for i in range(3) for j in range(3))
     return sum(padded[:, i : i + height, j : j + width] @ w[:, :, i, j].T for i, j in taps)
-
-
-def _interleaved(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of a run of each, the median of one sample a round."""
-    counts: dict[str, int] = {}
-    for name, run in runs.items():
-        run()
-        start = time.perf_counter()
-        run()
-        counts[name] = max(1, round(_SAMPLE / max(time.perf_counter() - start, 1e-7)))
-    found: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.process_time()
-            for _ in range(counts[name]):
-                run()
-            found[name].append((time.process_time() - start) / counts[name])
-    return {name: statistics.median(samples) for name, samples in found.items()}
 
 
 if __name__ == "__main__":

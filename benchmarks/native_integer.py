@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from interleaving import interleaved
+
 MATMULS = [
     (128, 768, 768), (128, 768, 3072), (128, 3072, 768), (1, 768, 768), (1, 2048, 1000),
     (3136, 64, 256), (784, 512, 128), (196, 1024, 256), (49, 2048, 512), (1024, 1024, 1024),
@@ -216,19 +218,7 @@ def _result_of(run: Run) -> Any:
 
 def _speeds(runs: dict[str, Run], operations: float, rounds: int) -> dict[str, float]:
     """GOPS of each."""
-    counts: dict[str, int] = {}
-    for name, run in runs.items():
-        run()
-        start = time.perf_counter()
-        run()
-        counts[name] = max(1, round(_SAMPLE / max(time.perf_counter() - start, 1e-7)))
-    found: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.process_time()
-            for _ in range(counts[name]):
-                run()
-            found[name].append((time.process_time() - start) / counts[name])
+    found = interleaved(runs, rounds, _SAMPLE)
     return {name: operations / statistics.median(s) / 1e9 for name, s in found.items()}
 
 

@@ -165,8 +165,7 @@ class CompiledRows(Compiled):
         from pyflame_rt.backends.native.steps import Call, Place, Step
 
         y = self.y
-        known = [a for i, a in enumerate(arrays[: y + 1]) if a is not None and i not in late]
-        if not all(a.flags.c_contiguous and a.flags.aligned for a in known):
+        if not _lie_well(arrays[: y + 1], late):
             return None
         loaded, way = kernels.loaded(self.kernel), self.size * _FLOAT
         others: list[native.Number] = [

@@ -567,3 +567,10 @@ OPS: tuple[type[IRDLOperation], ...] = (
     YieldOp,
 )
 """The ops of the dialect."""
+
+
+def is_constant(value: SSAValue) -> bool:
+    """Whether a buffer is a constant, or a view of one."""
+    while isinstance(value.owner, PartOp | ReshapeOp):
+        value = value.owner.source
+    return isinstance(value.owner, ConstantOp)

@@ -15,10 +15,8 @@ from xdsl.passes import ModulePass
 from pyflame_rt.dialects.plan.integer_schedules import INTEGER_SCHEDULES
 from pyflame_rt.dialects.plan.ops import (
     CallOp,
-    ConstantOp,
     ParallelOp,
-    PartOp,
-    ReshapeOp,
+    is_constant,
     is_static,
 )
 from pyflame_rt.dialects.plan.schedules import SCHEDULE
@@ -92,7 +90,7 @@ def _is_compiled(call: CallOp) -> bool:
     slots = call.slots()
     if call.algorithm in _OF_ANY_SIZE and len(call.owned) > 0:
         weights = slots[1] if len(slots) > 1 else None
-        return weights is None or _is_constant(weights)
+        return weights is None or is_constant(weights)
     operands = [value for value in (*slots, *call.into) if value is not None]
     if not call.into or not all(is_static(value.type) for value in operands):
         return False
@@ -102,14 +100,8 @@ def _is_compiled(call: CallOp) -> bool:
         return all(_holds_bytes(value) for value in operands)
     position = _PRODUCTS.get(call.algorithm, len(slots))
     weights = slots[position] if position < len(slots) else None
-    return weights is not None and _is_constant(weights)
+    return weights is not None and is_constant(weights)
 
 
 def _holds_bytes(value: SSAValue) -> bool:
     return cast("MemRefType[Any]", value.type).element_type in (i8, _UI8)
-
-
-def _is_constant(value: SSAValue) -> bool:
-    while isinstance(value.owner, PartOp | ReshapeOp):
-        value = value.owner.source
-    return isinstance(value.owner, ConstantOp)

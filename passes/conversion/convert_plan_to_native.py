@@ -14,10 +14,8 @@ from xdsl.passes import ModulePass
 from pyflame_rt.dialects.plan.expressions import FUSED
 from pyflame_rt.dialects.plan.ops import (
     CallOp,
-    ConstantOp,
     ParallelOp,
-    PartOp,
-    ReshapeOp,
+    is_constant,
     is_static,
 )
 from pyflame_rt.dialects.plan.schedules import (
@@ -107,7 +105,7 @@ def _is_compiled(call: CallOp) -> bool:
     if call.algorithm not in _PRODUCTS or len(call.into) != 1 or len(slots) < 2:
         return False
     weights = slots[1]
-    if weights is None or not (call.algorithm in _OF_TWO or _is_constant(weights)):
+    if weights is None or not (call.algorithm in _OF_TWO or is_constant(weights)):
         return False
     return all(_is_f32(value) for value in (*slots, *call.into) if value is not None)
 
@@ -139,9 +137,3 @@ def _multiplications(call: CallOp) -> int:
 
 def _is_f32(value: SSAValue) -> bool:
     return is_static(value.type) and cast("MemRefType[Any]", value.type).element_type == f32
-
-
-def _is_constant(value: SSAValue) -> bool:
-    while isinstance(value.owner, PartOp | ReshapeOp):
-        value = value.owner.source
-    return isinstance(value.owner, ConstantOp)
