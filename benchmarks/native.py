@@ -119,7 +119,7 @@ def _row(cpu: str, shape: tuple[int, int, int], rounds: int) -> dict[str, Any]:
 
 
 def _product(cpu: str, x: Any, w: Any, bias: Any, y: Any) -> Callable[[], None]:
-    from pyflame_rt.backends.native.products import Finish, Layout, Product, pack, pack_bias
+    from pyflame_rt.backends.native.floats.products import Finish, Layout, Product, pack, pack_bias
     from pyflame_rt.dialects.plan.schedules import SCHEDULES
 
     schedule = SCHEDULES[cpu]
@@ -137,7 +137,7 @@ def _peak(cpu: str) -> float:
     from xdsl.dialects.builtin import ModuleOp, i64
 
     from pyflame_rt.backends.native import compiling, printing, processors
-    from pyflame_rt.backends.native.builder import POINTER, Builder
+    from pyflame_rt.backends.native.writing.builder import POINTER, Builder
     from pyflame_rt.dialects.plan.schedules import SCHEDULES
 
     kind, lanes, chains = processors.instructions(cpu), SCHEDULES[cpu].lanes, 12

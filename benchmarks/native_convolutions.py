@@ -50,8 +50,8 @@ def _row(cpu: str, batch: int, size: int, channels: int, rounds: int) -> str:
     import numpy as np
 
     from pyflame_rt.backends.numpy_backend.algorithms import convolution_winograd
-    from pyflame_rt.backends.numpy_backend.compiled_convolution import prepare
-    from pyflame_rt.backends.numpy_backend.compiled_steps import NativeStep
+    from pyflame_rt.backends.numpy_backend.compiled.convolution import prepare
+    from pyflame_rt.backends.numpy_backend.compiled.steps import NativeStep
     from pyflame_rt.dialects.plan.convolution_schedules import ConvolutionSchedule, Windows
     from pyflame_rt.dialects.plan.schedules import SCHEDULES
 
@@ -81,7 +81,7 @@ def _row(cpu: str, batch: int, size: int, channels: int, rounds: int) -> str:
 
 def _without_products(step: Any) -> Any:
     from pyflame_rt.backends.native.steps import Step
-    from pyflame_rt.backends.numpy_backend.compiled_steps import NativeStep
+    from pyflame_rt.backends.numpy_backend.compiled.steps import NativeStep
 
     calls = (call for part in step.steps for call in part.calls)
     some = tuple(call for call in calls if call.kernel.kernel.entry != "gemm")

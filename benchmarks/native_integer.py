@@ -50,10 +50,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write all figures")
     args = parser.parse_args()
     os.environ["PYFLAME_RT_CACHE"] = ""
-    from pyflame_rt.backends.native import integer_processors
+    from pyflame_rt.backends.native.integers import processors
 
     rows: list[dict[str, Any]] = []
-    for cpu in args.cpu or [integer_processors.best()]:
+    for cpu in args.cpu or [processors.best()]:
         peak = _peak(cpu)
         sys.stdout.write(f"{cpu}: peak {peak:.0f} GOPS\n")
         for row in _rows(cpu, args):
@@ -86,7 +86,7 @@ def _line(row: dict[str, Any]) -> str:
 def _matmul(cpu: str, shape: tuple[int, int, int], rounds: int) -> dict[str, Any]:
     import numpy as np
 
-    from pyflame_rt.backends.native.integer_products import (
+    from pyflame_rt.backends.native.integers.products import (
         Epilogue,
         IntegerProduct,
         Weights,
@@ -130,8 +130,8 @@ def _matmul(cpu: str, shape: tuple[int, int, int], rounds: int) -> dict[str, Any
 def _convolution(cpu: str, shape: tuple[int, int, int, int, int], rounds: int) -> dict[str, Any]:
     import numpy as np
 
-    from pyflame_rt.backends.native.integer_convolutions import Geometry, IntegerConvolution
-    from pyflame_rt.backends.native.integer_products import Epilogue, bound, limits_of
+    from pyflame_rt.backends.native.integers.convolutions import Geometry, IntegerConvolution
+    from pyflame_rt.backends.native.integers.products import Epilogue, bound, limits_of
     from pyflame_rt.backends.native.steps import Place
     from pyflame_rt.dialects.plan.integer_schedules import INTEGER_SCHEDULES
 
@@ -259,15 +259,16 @@ def _peak(cpu: str) -> float:
     import numpy as np
     from xdsl.dialects.builtin import ModuleOp, i64
 
-    from pyflame_rt.backends.native import compiling, integer_processors, printing
-    from pyflame_rt.backends.native.builder import POINTER, Builder
-    from pyflame_rt.backends.native.integer_vectors import Integers
+    from pyflame_rt.backends.native import compiling, printing
+    from pyflame_rt.backends.native.integers import processors
+    from pyflame_rt.backends.native.integers.vectors import Integers
+    from pyflame_rt.backends.native.writing.builder import POINTER, Builder
     from pyflame_rt.dialects.plan.integer_schedules import INTEGER_SCHEDULES
 
     lanes, chains = INTEGER_SCHEDULES[cpu].lanes, 10
     b = Builder("peak", [POINTER, i64], public=True)
     out, turns = b.arguments
-    v = Integers(b, lanes, integer_processors.dot_of(cpu))
+    v = Integers(b, lanes, processors.dot_of(cpu))
     start = v.load(out)
     left, right = v.left(start), v.right(start)
 
@@ -277,7 +278,7 @@ def _peak(cpu: str) -> float:
     for index, value in enumerate(b.loop(turns, [start] * chains, turn)):
         v.put(value, b.at(out, 4 * lanes * index), None, 4)
     text = printing.to_text(ModuleOp([b.finish()]))
-    code = compiling.to_object(text, integer_processors.known()[cpu])
+    code = compiling.to_object(text, processors.known()[cpu])
     loaded = compiling.load(code, "peak", [ctypes.c_void_p, ctypes.c_int64])
     room, turns_made = np.zeros(lanes * chains, np.int32), 20_000
     times: list[float] = []

@@ -35,13 +35,6 @@ class CodeError(BackendError):
     """LLVM cannot make the code of a kernel here, or not put it into memory."""
 
 
-_COMMON = frozenset(
-    ("activations.py", "arrays.py", "builder.py", "compiling.py", "elements.py", "half_floats.py",
-     "loops.py", "printing.py", "register_tiles.py", "rows.py", "small_products.py",
-     "vector_math.py")
-)  # fmt: skip
-
-
 class Kernel(Hashable, Protocol):
     """What code is made of; its text says all of it.
 
@@ -160,19 +153,16 @@ def machine_code(kernel: Kernel, folder: Path | None = None) -> bytes:
 
 @cache
 def _versions(module: str) -> tuple[str, ...]:
-    """What else decides what a kernel of a module becomes: modules of its family, that is those whose
-    names begin with the same word, and what all kernels are written with."""
-    family = module.rpartition(".")[2].partition("_")[0]
-    sources = (
-        digest
-        for name, digest in _sources()
-        if name in _COMMON or name.partition(".")[0].partition("_")[0] == family
-    )
+    """What else decides what a kernel of a module becomes: the modules of its folder, those that all
+    kernels are written with, and those that make code of them."""
+    here = Path(__file__).parent
+    folder = here.joinpath(*module.removeprefix(f"{__package__}.").split(".")[:-1])
+    sources = (_digest(path) for path in (here, here / "writing", folder))
     return (version("xdsl"), version("llvmlite"), platform.machine(), platform.system(), *sources)
 
 
 @cache
-def _sources() -> tuple[tuple[str, str], ...]:
-    """The modules that kernels are written by, and what is in them."""
-    paths = sorted(Path(__file__).parent.glob("*.py"))
-    return tuple((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths)
+def _digest(folder: Path) -> str:
+    """What stands in the modules of a folder."""
+    digests = (hashlib.sha256(path.read_bytes()).digest() for path in sorted(folder.glob("*.py")))
+    return hashlib.sha256(b"".join(digests)).hexdigest()

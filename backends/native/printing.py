@@ -21,7 +21,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
-from pyflame_rt.backends.native.builder import suffix_of
+from pyflame_rt.backends.native.writing.builder import suffix_of
 from pyflame_rt.errors import BackendError
 
 _BINARY: Mapping[type[Operation], str] = MappingProxyType(

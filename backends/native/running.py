@@ -21,9 +21,9 @@ from xdsl.ir import SSAValue
 
 from pyflame_rt.backends.native import kernels
 from pyflame_rt.backends.native.arrays import WELL, object_layout
-from pyflame_rt.backends.native.builder import POINTER, Builder, Values
-from pyflame_rt.backends.native.loops import Pointers, fields, over
 from pyflame_rt.backends.native.steps import Records, Step, address_of
+from pyflame_rt.backends.native.writing.builder import POINTER, Builder, Values
+from pyflame_rt.backends.native.writing.loops import Pointers, fields, over
 from pyflame_rt.backends.runtime import Array
 
 _RECORD = (

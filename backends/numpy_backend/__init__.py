@@ -10,8 +10,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
 from pyflame_rt.backends.base import ANY_THREADS, Backend, Executable, Threads, find_function
-from pyflame_rt.backends.native import integer_processors, processors
 from pyflame_rt.backends.native import kernels as native
+from pyflame_rt.backends.native import processors
+from pyflame_rt.backends.native.integers import processors as integer_processors
 from pyflame_rt.backends.numpy_backend.decode import decode
 from pyflame_rt.backends.numpy_backend.executable import PlanExecutable
 

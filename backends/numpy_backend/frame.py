@@ -26,10 +26,10 @@ from pyflame_rt.backends.numpy_backend.calls import (
     Run,
 )
 from pyflame_rt.backends.numpy_backend.checks import CHECKS
-from pyflame_rt.backends.numpy_backend.compiled import compiled
-from pyflame_rt.backends.numpy_backend.compiled_integers import ONLY_COMPILED
-from pyflame_rt.backends.numpy_backend.compiled_owned import OwnedStep
-from pyflame_rt.backends.numpy_backend.compiled_steps import (
+from pyflame_rt.backends.numpy_backend.compiled.forms import compiled
+from pyflame_rt.backends.numpy_backend.compiled.integers import ONLY_COMPILED
+from pyflame_rt.backends.numpy_backend.compiled.owned import OwnedStep
+from pyflame_rt.backends.numpy_backend.compiled.steps import (
     Compiled,
     Joined,
     alone,

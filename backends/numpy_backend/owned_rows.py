@@ -15,8 +15,8 @@ import numpy as np
 
 from pyflame_rt.backends.native.running import Program
 from pyflame_rt.backends.native.steps import Step, address_of
-from pyflame_rt.backends.numpy_backend.compiled_owned import OwnedStep, Prepared
-from pyflame_rt.backends.numpy_backend.compiled_steps import going
+from pyflame_rt.backends.numpy_backend.compiled.owned import OwnedStep, Prepared
+from pyflame_rt.backends.numpy_backend.compiled.steps import going
 from pyflame_rt.backends.numpy_backend.environment import release
 from pyflame_rt.backends.numpy_backend.program import Instruction, Release
 from pyflame_rt.backends.runtime import Array, failure

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyflame_rt.backends.numpy_backend.compiled_steps import code_of
+from pyflame_rt.backends.numpy_backend.compiled.steps import code_of
 from pyflame_rt.backends.numpy_backend.program import (
     Branch,
     External,

@@ -16,7 +16,7 @@ from pyflame_rt import pipelines
 from pyflame_rt.backends.base import Threads
 from pyflame_rt.backends.native import processors
 from pyflame_rt.backends.numpy_backend import NumpyBackend
-from pyflame_rt.backends.numpy_backend.compiled_steps import NativeStep
+from pyflame_rt.backends.numpy_backend.compiled.steps import NativeStep
 from pyflame_rt.module_files import parse
 from pyflame_rt.universe import make_context
 

@@ -13,9 +13,10 @@ pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 from pyflame_rt import pipelines
 from pyflame_rt.backends.base import Executable, Threads
 from pyflame_rt.backends.native import processors
-from pyflame_rt.backends.numpy_backend import NumpyBackend, compiled_convolution
-from pyflame_rt.backends.numpy_backend.compiled_groups import phases
-from pyflame_rt.backends.numpy_backend.compiled_steps import NativeStep
+from pyflame_rt.backends.numpy_backend import NumpyBackend
+from pyflame_rt.backends.numpy_backend.compiled import convolution
+from pyflame_rt.backends.numpy_backend.compiled.groups import phases
+from pyflame_rt.backends.numpy_backend.compiled.steps import NativeStep
 from pyflame_rt.dialects.plan.ops import CallOp
 from pyflame_rt.kernels.windows import WindowAxis
 from pyflame_rt.module_files import parse
@@ -103,7 +104,7 @@ def test_convolution(name: str) -> None:
 
 def test_borders_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
     """Zeros around an image and what is inside are written by several threads, each some rows."""
-    monkeypatch.setattr(compiled_convolution, "_WORTH_SHARING", 0)
+    monkeypatch.setattr(convolution, "_WORTH_SHARING", 0)
     text = CONV.format(
         x="2x7x6x5", y="2x6x4x3", k="3x5x4x3", w=dense(1, 3, 5, 4, 3), b=dense(2, 3), m=3, g=1,
         s="2, 2", d="1, 1", p="5, 1, 2, 3",

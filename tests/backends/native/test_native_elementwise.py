@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt.backends.native import kernels, processors
-from pyflame_rt.backends.native.elementwise import ElementwiseKernel, Operand, Operation
+from pyflame_rt.backends.native.floats.elementwise import ElementwiseKernel, Operand, Operation
 from pyflame_rt.backends.native.steps import Call, Records
 from pyflame_rt.dialects.plan.schedules import SCHEDULES
 

@@ -209,7 +209,18 @@ def test_side_by_side(tmp_path: Path) -> None:
     assert all(len(name) == 64 for name in names)
 
 
-def test_code_that_reads_array_objects_follows_from_their_layout() -> None:
-    """Code on disk is not taken for that of another version, whose flags may be others."""
-    versions = kernels._versions("pyflame_rt.backends.native.running")
-    assert dict(kernels._sources())["arrays.py"] in versions
+def test_code_on_disk_follows_from_what_it_is_written_by() -> None:
+    """Code on disk is not taken for that of another version: of its folder, of `writing`, or of the
+    layout of array objects, whose flags may be others."""
+    found = {
+        name: set(kernels._versions(f"pyflame_rt.backends.native.{name}"))
+        for name in ("running", "floats.rows", "integers.sums")
+    }
+    here = Path(kernels.__file__).parent
+    for name, folders in {
+        "running": ("", "writing"),
+        "floats.rows": ("", "writing", "floats"),
+        "integers.sums": ("", "writing", "integers"),
+    }.items():
+        assert {kernels._digest(here / folder) for folder in folders} <= found[name]
+    assert (here / "arrays.py").is_file()

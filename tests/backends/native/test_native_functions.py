@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt.backends.native import kernels, processors
-from pyflame_rt.backends.native.copying import CopyKernel, copy_call
-from pyflame_rt.backends.native.rows import NormKernel, SoftmaxKernel
-from pyflame_rt.backends.native.small_products import SmallProductKernel
+from pyflame_rt.backends.native.floats.copying import CopyKernel, copy_call
+from pyflame_rt.backends.native.floats.rows import NormKernel, SoftmaxKernel
+from pyflame_rt.backends.native.floats.small_products import SmallProductKernel
 from pyflame_rt.backends.native.steps import Call, Records
-from pyflame_rt.backends.numpy_backend.compiled_attention import bits
+from pyflame_rt.backends.numpy_backend.compiled.attention import bits
 from pyflame_rt.dialects.plan.schedules import SCHEDULES
 
 KINDS = processors.supported()

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt.backends.native import kernels, processors
-from pyflame_rt.backends.native.activations import numbers_of
-from pyflame_rt.backends.native.products import Finish, Layout, Product, pack, pack_bias
+from pyflame_rt.backends.native.floats.products import Finish, Layout, Product, pack, pack_bias
+from pyflame_rt.backends.native.writing.activations import numbers_of
 from pyflame_rt.dialects.plan.schedules import SCHEDULES, Schedule
 from pyflame_rt.errors import BackendError
 
@@ -169,7 +169,7 @@ def _never(kernel: object) -> None:
 
 
 def _kernel(kind: str):
-    from pyflame_rt.backends.native.gemm import GemmKernel
+    from pyflame_rt.backends.native.floats.gemm import GemmKernel
 
     return GemmKernel(SCHEDULES[kind], (2,), 1, False, "relu")
 
@@ -206,7 +206,7 @@ def test_found_by_other_processes(tmp_path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PYFLAME_RT_CACHE", str(tmp_path))
     code = (
         "from pyflame_rt.backends.native import kernels; "
-        "from pyflame_rt.backends.native.gemm import GemmKernel; "
+        "from pyflame_rt.backends.native.floats.gemm import GemmKernel; "
         "from pyflame_rt.dialects.plan.schedules import SCHEDULES; "
         "kernels.machine_code(GemmKernel("
         "SCHEDULES['generic'], (2,), 1, False, 'relu'))"

@@ -11,9 +11,16 @@ import pytest
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt.backends.native import processors
-from pyflame_rt.backends.native.casting import CastKernel, cast_call
-from pyflame_rt.backends.native.integer_products import bound
-from pyflame_rt.backends.native.products import Finish, Layout, Product, pack, pack_bias, runs
+from pyflame_rt.backends.native.floats.casting import CastKernel, cast_call
+from pyflame_rt.backends.native.floats.products import (
+    Finish,
+    Layout,
+    Product,
+    pack,
+    pack_bias,
+    runs,
+)
+from pyflame_rt.backends.native.integers.products import bound
 from pyflame_rt.backends.native.steps import Place, Step
 from pyflame_rt.dialects.plan.schedules import ELEMENTS, SCHEDULES, Schedule
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pyflame_rt import pipelines
 from pyflame_rt.backends.base import get_backend
-from pyflame_rt.backends.native import integer_processors
+from pyflame_rt.backends.native.integers import processors
 from pyflame_rt.dialects.pfrt.types import element_type
 from pyflame_rt.dialects.plan.ops import CallOp
 from pyflame_rt.dialects.plan.schedules import SCHEDULE
@@ -24,7 +24,7 @@ from pyflame_rt.module_files import parse
 from pyflame_rt.universe import make_context
 
 PLAN = "convert-pfrt-to-plan,{}plan-allocate"
-COMPILED = PLAN.format(f"convert-plan-integers-to-native{{cpu={integer_processors.best()}}},")
+COMPILED = PLAN.format(f"convert-plan-integers-to-native{{cpu={processors.best()}}},")
 WIDENED = f"pfrt-widen-quantization,{PLAN.format('')}"
 
 SCALES = (0.5, 0.25, 0.01, 1.0, 3e-3, 300.0)
@@ -197,15 +197,15 @@ def test_functions_of_reals() -> None:
 
 def test_shares_of_what_is_measured() -> None:
     """Parts of one tensor are quantized by the range of all of them, however many threads there are."""
-    from pyflame_rt.backends.native.integer_products import bound
-    from pyflame_rt.backends.native.integer_quantize import steps_of, stretches
+    from pyflame_rt.backends.native.integers.products import bound
+    from pyflame_rt.backends.native.integers.quantize import steps_of, stretches
     from pyflame_rt.backends.native.steps import Place
 
     x = np.random.default_rng(4).standard_normal(100_003).astype(np.float32)
     x[-1] = 9.0
     y, scale, zero = np.zeros(x.size, np.uint8), np.zeros((), np.float32), np.zeros((), np.uint8)
     places = [Place(k) for k in range(4)]
-    steps = steps_of(integer_processors.best(), places, x.size, 3, "dynamic", signed=False)
+    steps = steps_of(processors.best(), places, x.size, 3, "dynamic", signed=False)
     assert len(stretches(x.size, 3)) == 3 and [len(step.shares) for step in steps] == [3, 3]
     for step in steps:
         bound(step, (x, y, scale, zero))()

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt import kernels
-from pyflame_rt.backends.native import integer_processors
-from pyflame_rt.backends.native.integer_convolutions import Geometry, IntegerConvolution
-from pyflame_rt.backends.native.integer_products import Epilogue, bound, limits_of
-from pyflame_rt.backends.native.integer_quantize import quantize_call
+from pyflame_rt.backends.native.integers import processors
+from pyflame_rt.backends.native.integers.convolutions import Geometry, IntegerConvolution
+from pyflame_rt.backends.native.integers.products import Epilogue, bound, limits_of
+from pyflame_rt.backends.native.integers.quantize import quantize_call
 from pyflame_rt.backends.native.steps import Place, Step
 from pyflame_rt.dialects.plan.integer_schedules import INTEGER_SCHEDULES
 
-KINDS = integer_processors.supported()
+KINDS = processors.supported()
 BYTES = (np.dtype(np.uint8), np.dtype(np.int8))
 TABLE = kernels.table()
 ONE = np.ones((), np.float32)
@@ -168,10 +168,10 @@ def test_static(kind: str, dtype: np.dtype) -> None:
 
 def test_modules_are_sound() -> None:
     """The IR verifies, and reads back from its text."""
-    from pyflame_rt.backends.native.integer_finish import Ending
-    from pyflame_rt.backends.native.integer_padding import PaddingKernel
-    from pyflame_rt.backends.native.integer_quantize import QuantizeKernel
-    from pyflame_rt.backends.native.integer_windows import IntegerWindowKernel
+    from pyflame_rt.backends.native.integers.finish import Ending
+    from pyflame_rt.backends.native.integers.padding import PaddingKernel
+    from pyflame_rt.backends.native.integers.quantize import QuantizeKernel
+    from pyflame_rt.backends.native.integers.windows import IntegerWindowKernel
     from pyflame_rt.module_files import parse
     from pyflame_rt.universe import make_context
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt import kernels, pipelines
-from pyflame_rt.backends.native import integer_processors, integer_sums
-from pyflame_rt.backends.native.integer_products import bound
+from pyflame_rt.backends.native.integers import processors
+from pyflame_rt.backends.native.integers import sums as integer_sums
+from pyflame_rt.backends.native.integers.products import bound
 from pyflame_rt.backends.native.steps import Place
 from pyflame_rt.backends.numpy_backend import NumpyBackend
 from pyflame_rt.backends.reference import ReferenceBackend
@@ -22,7 +23,7 @@ from pyflame_rt.dialects.plan.integer_schedules import INTEGER_SCHEDULES
 from pyflame_rt.module_files import parse
 from pyflame_rt.universe import make_context
 
-CPUS = integer_processors.supported()
+CPUS = processors.supported()
 TYPES = {"int8": "i8", "uint8": "ui8"}
 
 
@@ -240,7 +241,7 @@ func.func @main(%x: tensor<2x11x10x83x{k}>) -> tensor<{shape}x{k}> {{
 @pytest.mark.parametrize("sizes", [(2, 3, 70), (1, 2, 16), (3, 4, 5), (1, 1, 9), (2, 40, 33)])
 def test_turned(cpu: str, sizes: tuple[int, int, int]) -> None:
     """Matrices of few rows, whose vectors are mixed, and others."""
-    from pyflame_rt.backends.numpy_backend.compiled_integer_convolutions import turning
+    from pyflame_rt.backends.numpy_backend.compiled.integer_convolutions import turning
 
     x = np.random.default_rng(5).integers(0, 256, sizes).astype(np.uint8)
     y = np.zeros((sizes[0], sizes[2], sizes[1]), np.uint8)

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt import pipelines
-from pyflame_rt.backends.native import integer_processors
+from pyflame_rt.backends.native.integers import processors
 from pyflame_rt.backends.numpy_backend import NumpyBackend
 from pyflame_rt.dialects.plan.ops import CallOp
 from pyflame_rt.dialects.plan.schedules import SCHEDULE
@@ -47,7 +47,7 @@ def run(text: str, compiling: str, inputs: list[np.ndarray]) -> tuple[list[np.nd
 
 
 def check(text: str, inputs: list[np.ndarray], count: int) -> None:
-    compiling = f"convert-plan-integers-to-native{{cpu={integer_processors.best()}}},"
+    compiling = f"convert-plan-integers-to-native{{cpu={processors.best()}}},"
     expected, none = run(text, "", inputs)
     found, compiled = run(text, compiling, inputs)
     assert (none, compiled) == (0, count)
@@ -141,7 +141,7 @@ func.func @main(%x: tensor<3x70xf32>)
 
 def test_sessions_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """With machine code, products of integers stay integers; else they are widened to f32."""
-    chosen = f"convert-plan-integers-to-native{{cpu={integer_processors.best()}}}"
+    chosen = f"convert-plan-integers-to-native{{cpu={processors.best()}}}"
     assert chosen in NumpyBackend().lowering(2)
     assert "pfrt-widen-quantization{unknown=true}" in NumpyBackend().lowering(2)
     monkeypatch.setenv("PYFLAME_RT_JIT", "0")

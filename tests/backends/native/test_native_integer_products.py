@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
 from pyflame_rt import kernels
-from pyflame_rt.backends.native import integer_processors
-from pyflame_rt.backends.native.integer_finish import Ending
-from pyflame_rt.backends.native.integer_gemm import IntegerGemmKernel
-from pyflame_rt.backends.native.integer_products import (
+from pyflame_rt.backends.native.integers import processors
+from pyflame_rt.backends.native.integers.finish import Ending
+from pyflame_rt.backends.native.integers.gemm import IntegerGemmKernel
+from pyflame_rt.backends.native.integers.products import (
     Epilogue,
     IntegerProduct,
     Weights,
@@ -28,7 +28,7 @@ from pyflame_rt.dialects.plan.ops import CallOp
 from pyflame_rt.dialects.plan.schedules import SCHEDULE, SCHEDULES, Schedule
 from pyflame_rt.errors import BackendError
 
-KINDS = integer_processors.supported()
+KINDS = processors.supported()
 BYTES = (np.dtype(np.uint8), np.dtype(np.int8))
 TABLE = kernels.table()
 ONE = np.ones((), np.float32)
@@ -220,7 +220,7 @@ def test_shares(rows: int, columns: int) -> None:
 @pytest.mark.parametrize("dot", ["pairs", "single"])
 def test_without_byte_instructions(dot: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other machines multiply numbers of 16 bits, or of 32, with the same results."""
-    monkeypatch.setattr(integer_processors, "dot_of", lambda cpu: dot)
+    monkeypatch.setattr(processors, "dot_of", lambda cpu: dot)
     case = Case.of(KINDS[0], 7, 21, 40, BYTES[1], BYTES[0], True, 4)
     found = case.run(Epilogue(), np.dtype(np.int32))
     expected = TABLE["matmul_integer"](case.inside, case.w, case.x_zero, case.w_zero)
@@ -268,7 +268,7 @@ def test_off(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = Weights.of(schedule.columns, np.ones((1, 1), np.int8))
     with pytest.raises(BackendError, match="does not run here"):
         IntegerProduct.of(schedule, Windows(1, 1, 1, 1, 4), weights, Epilogue(), signed=True)
-    assert not integer_processors.wanted()
+    assert not processors.wanted()
 
 
 def test_kept_on_disk(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,14 +276,12 @@ def test_kept_on_disk(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYFLAME_RT_CACHE", str(tmp_path))
     ending = Ending("int32", signed=False, has_shifts=False)
     kernel = IntegerGemmKernel(schedule_of("generic"), "single", (1,), 1, ending)
-    code = integer_processors.machine_code(kernel)
+    code = processors.machine_code(kernel)
 
     def never(kernel: object) -> None:
         raise AssertionError("compiled again")
 
     monkeypatch.setattr(IntegerGemmKernel, "emit", never)
-    assert integer_processors.machine_code(kernel) == code
+    assert processors.machine_code(kernel) == code
     with pytest.raises(BackendError, match="no code of kind 'z80'"):
-        integer_processors.machine_code(
-            replace(kernel, schedule=replace(kernel.schedule, cpu="z80"))
-        )
+        processors.machine_code(replace(kernel, schedule=replace(kernel.schedule, cpu="z80")))

@@ -16,8 +16,9 @@ import pyflame_rt as rt
 from pyflame_rt import pipelines
 from pyflame_rt.backends.base import Executable, Threads
 from pyflame_rt.backends.native import processors
-from pyflame_rt.backends.numpy_backend import NumpyBackend, compiled_owned
-from pyflame_rt.backends.numpy_backend.compiled_owned import OwnedStep
+from pyflame_rt.backends.numpy_backend import NumpyBackend
+from pyflame_rt.backends.numpy_backend.compiled import owned
+from pyflame_rt.backends.numpy_backend.compiled.owned import OwnedStep
 from pyflame_rt.backends.numpy_backend.owned_rows import Entry, OwnedRow
 from pyflame_rt.errors import BackendError
 from pyflame_rt.module_files import parse
@@ -79,7 +80,7 @@ def native_steps(plan: Executable) -> list[OwnedStep]:
 @pytest.fixture(autouse=True)
 def _worth(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that can be is compiled, however small."""
-    monkeypatch.setattr(compiled_owned, "PREPARING", 0)
+    monkeypatch.setattr(owned, "PREPARING", 0)
 
 
 def same(found: list[np.ndarray], expected: list[np.ndarray]) -> None:

@@ -14,7 +14,7 @@ from pyflame_rt import pipelines
 from pyflame_rt.backends.base import Executable, Threads
 from pyflame_rt.backends.native import processors
 from pyflame_rt.backends.numpy_backend import NumpyBackend
-from pyflame_rt.backends.numpy_backend.compiled_steps import NativeStep
+from pyflame_rt.backends.numpy_backend.compiled.steps import NativeStep
 from pyflame_rt.dialects.plan.ops import CallOp
 from pyflame_rt.dialects.plan.schedules import SCHEDULE
 from pyflame_rt.module_files import parse

@@ -14,9 +14,10 @@ from dataclasses import asdict, replace
 from pyflame_rt import pipelines
 from pyflame_rt.backends.base import Executable, Threads
 from pyflame_rt.backends.native import processors
-from pyflame_rt.backends.native.winograd_matrices import weights_matrix
-from pyflame_rt.backends.numpy_backend import NumpyBackend, compiled_winograd
-from pyflame_rt.backends.numpy_backend.compiled_steps import NativeStep
+from pyflame_rt.backends.native.floats.winograd_matrices import weights_matrix
+from pyflame_rt.backends.numpy_backend import NumpyBackend
+from pyflame_rt.backends.numpy_backend.compiled import winograd
+from pyflame_rt.backends.numpy_backend.compiled.steps import NativeStep
 from pyflame_rt.dialects.plan.convolution_schedules import ConvolutionSchedule
 from pyflame_rt.dialects.plan.ops import CallOp
 from pyflame_rt.dialects.plan.schedules import SCHEDULE, SCHEDULES
@@ -101,8 +102,8 @@ def test_odd_sizes(tile: int) -> None:
 @pytest.mark.parametrize("tile", [2, 4])
 def test_blocks(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles that are more than a block, in each of several shares."""
-    monkeypatch.setattr(compiled_winograd, "_CACHED", 1)
-    monkeypatch.setattr(compiled_winograd, "_REREAD", 1 << 30)
+    monkeypatch.setattr(winograd, "_CACHED", 1)
+    monkeypatch.setattr(winograd, "_REREAD", 1 << 30)
     check(*convolution(2, 13, 27, 16, 16, (1, 1, 1, 1)), tile, KINDS[:1])
 
 
@@ -123,7 +124,7 @@ def test_deep(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_packed_weights(tile: int) -> None:
     """Weights are G g G^T by places, in panels that are filled up with zeros."""
     w, matrix = drawn(5, 3, 3, 3), weights_matrix(tile)
-    packed = compiled_winograd.pack(tile, 4, w)
+    packed = winograd.pack(tile, 4, w)
     exact = np.einsum("ai,mcij,bj->abcm", matrix, w.astype(np.float64), matrix)
     exact = exact.reshape(-1, 3, 5)
     np.testing.assert_allclose(packed[:, 0], exact[:, :, :4], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,1 @@
+"""Kernels of floats, a family a module."""

@@ -1,0 +1,1 @@
+"""Kernels of bytes and of 32-bit sums, a family a module."""
