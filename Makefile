@@ -28,7 +28,7 @@ lit: $(VENV)/installed-dev
 	$(BIN)/lit -q --order=lexical lit_tests
 
 pytest: $(VENV)/installed-dev
-	$(BIN)/pytest -n 2 -W error -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -W error -m "not slow"
 
 docs: $(VENV)/installed
 	$(BIN)/python scripts/generate_docs.py

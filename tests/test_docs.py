@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,17 +26,25 @@ def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+@pytest.fixture(scope="module")
+def commands() -> Iterator[str]:
+    """A folder of our commands, which do not start Python for each line of the documentation."""
+    file = ROOT / "lit_tests" / "tool_server.py"
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None and spec.loader is not None
+    server = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(server)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        with server.folder_of_clients() as folder:
+            yield folder
+
+
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(commands: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory that has the digits where the project has them, and our commands."""
     for folder in ("digits", "extending"):
         shutil.copytree(ROOT / "examples" / folder, tmp_path / "examples" / folder)
-    commands = tmp_path / ".commands"
-    commands.mkdir()
-    for tool in ("pfrt_opt", "pfrt_run", "pfrt_wse_bench"):
-        script = commands / tool.replace("_", "-")
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pyflame_rt.tools.{tool} "$@"\n')
-        script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.chdir(tmp_path)

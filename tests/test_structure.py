@@ -76,8 +76,13 @@ def project_files(*suffixes: str) -> list[Path]:
     return [p for p in paths if p.suffix in suffixes and (ROOT / p).is_file()]
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> tuple[str, ...]:
     """Full names of everything a file imports, inside functions too."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     package = path.with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

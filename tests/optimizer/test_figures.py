@@ -44,6 +44,10 @@ def test_time_grows_with_the_model_and_no_faster():
     """Four times the ops in a generated model take about four times as long at level 3."""
     scaling = benchmark("optimizer_scaling")
     passes = optimization_levels.passes(3)
-    models = [scaling.generate(ops) for ops in (1500, 6000)]
-    small, large = (min(scaling.run(model, passes).total for _ in range(3)) for model in models)
-    assert large <= 6 * small
+    small, large = (scaling.generate(ops) for ops in (1500, 6000))
+    least = min(scaling.run(small, passes).total for _ in range(3))
+    times: list[float] = []
+    # The least of three, of which the first is enough on a machine that does nothing else.
+    while not times or (min(times) > 6 * least and len(times) < 3):
+        times.append(scaling.run(large, passes).total)
+    assert min(times) <= 6 * least, times

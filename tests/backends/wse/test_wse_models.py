@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,23 @@ def test_lstm_cell(grid: str, dtype: str, tmp_path: Path):
     check(path, x, grid=grid, dtype=dtype)
 
 
+QUICK = {
+    ("mlp", "4x4", "f32"), ("mlp", "8x8", "f16"),
+    ("cnn", "4x4", "f32"), ("cnn", "8x8", "f32"), ("cnn", "8x4", "f16"),
+    ("mnist", "8x8", "f32"), ("mnist", "4x4", "f32"),
+    ("lenet", "8x8", "f32"), ("lenet", "4x4", "f32"),
+    ("transformer", "4x4", "f32"), ("transformer", "8x8", "f16"), ("transformer", "8x4", "f32"),
+    ("lstm", "4x4", "f32"), ("lstm", "8x8", "f16"),
+}  # fmt: skip
+"""What the tests above run."""
+NETWORKS = ("mlp", "cnn", "mnist", "lenet", "transformer", "lstm")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["f32", "f16"])
-@pytest.mark.parametrize("grid", ["4x4", "8x8", "8x4"])
-@pytest.mark.parametrize("network", ["mlp", "cnn", "mnist", "lenet", "transformer", "lstm"])
+@pytest.mark.parametrize(
+    ("network", "grid", "dtype"),
+    [case for case in product(NETWORKS, ("4x4", "8x8", "8x4"), TOLERANCE) if case not in QUICK],
+)
 def test_each_network_on_three_grids_in_both_types(
     network: str, grid: str, dtype: str, tmp_path: Path
 ):

@@ -57,6 +57,9 @@ class Call:
 
 Atom: TypeAlias = Dim | Item | Call
 Monomial: TypeAlias = tuple[Atom, ...]
+Bag: TypeAlias = frozenset[tuple[Atom, int]]
+"""The factors of a monomial, and how often each is there."""
+Key: TypeAlias = frozenset[tuple[Bag, int]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -67,6 +70,13 @@ class Size:
     """
 
     terms: tuple[tuple[Monomial, int], ...]
+    key: Key = field(init=False, repr=False)
+    """What the polynomial is, whatever the order of terms and factors."""
+
+    def __post_init__(self) -> None:
+        # Made once: sizes are inside each other, and a frozenset keeps its hash.
+        key = frozenset((_bag(monomial), factor) for monomial, factor in self.terms)
+        object.__setattr__(self, "key", key)
 
     @staticmethod
     def of_dim(value: SSAValue, axis: int) -> Int:
@@ -87,14 +97,11 @@ class Size:
         ((monomial, factor), *rest) = self.terms
         return monomial[0] if not rest and factor == 1 and len(monomial) == 1 else None
 
-    def _key(self) -> frozenset[tuple[frozenset[tuple[Atom, int]], int]]:
-        return frozenset((_bag(monomial), factor) for monomial, factor in self.terms)
-
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Size) and self._key() == other._key()
+        return isinstance(other, Size) and self.key == other.key
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(self.key)
 
 
 Int: TypeAlias = int | Size
@@ -234,12 +241,12 @@ def _terms(size: Int) -> tuple[tuple[Monomial, int], ...]:
     return (((), size),) if size else ()
 
 
-def _bag(monomial: Monomial) -> frozenset[tuple[Atom, int]]:
+def _bag(monomial: Monomial) -> Bag:
     return frozenset(Counter(monomial).items())
 
 
 def _sum(terms: Iterable[tuple[Monomial, int]]) -> Int:
-    merged: dict[frozenset[tuple[Atom, int]], tuple[Monomial, int]] = {}
+    merged: dict[Bag, tuple[Monomial, int]] = {}
     for monomial, factor in terms:
         key = _bag(monomial)
         _, before = merged.get(key, (monomial, 0))
