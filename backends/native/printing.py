@@ -183,6 +183,10 @@ class _Function:
         kind = self._type(op.elem_type)
         return f"{self._names[id(op.results[0])]} = getelementptr {kind}, {self._typed(pointer)}, {index}"
 
+    def _room(self, op: llvm.AllocaOp) -> str:
+        given = f"{self._type(op.elem_type)}, {self._typed(op.size)}{_alignment(op.alignment)}"
+        return f"{self._names[id(op.res)]} = alloca {given}"
+
     def _compare(self, op: llvm.ICmpOp) -> str:
         how = llvm.ICmpPredicateFlag.from_int(op.predicate.value.data).value
         return f"{self._names[id(op.res)]} = icmp {how} {self._typed(op.lhs)}, {self._names[id(op.rhs)]}"
@@ -245,6 +249,7 @@ class _Function:
             llvm.LoadOp: _load,
             llvm.StoreOp: _store,
             llvm.GEPOp: _address,
+            llvm.AllocaOp: _room,
             llvm.ICmpOp: _compare,
             llvm.FCmpOp: _compare_floats,
             llvm.SelectOp: _select,

@@ -21,10 +21,10 @@ class ConvolutionSchedule(Schedule):
     by which that was chosen, in nanoseconds of one thread, stand beside it.
 
     ```mlir
-    plan.schedule = {ahead = 4096 : i64, cpu = "avx512", depth = 1024 : i64, lanes = 16 : i64,
-                     rows = 12 : i64, shares = 1 : i64, unroll = 2 : i64, vectors = 2 : i64,
-                     output_tile = 4 : i64, time_1 = 1103686 : i64, time_2 = 606998 : i64,
-                     time_4 = 367511 : i64}
+    plan.schedule = {ahead = 4096 : i64, block = 256 : i64, cpu = "avx512", depth = 1536 : i64,
+                     lanes = 16 : i64, rows = 12 : i64, shares = 1 : i64, unroll = 2 : i64,
+                     vectors = 2 : i64, output_tile = 4 : i64, time_1 = 1103686 : i64,
+                     time_2 = 606998 : i64, time_4 = 367511 : i64}
     ```
     """
 

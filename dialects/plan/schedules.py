@@ -103,8 +103,9 @@ class Schedule:
     """The tile of a matrix product that is kept in registers, and the way through the depth.
 
     ```mlir
-    plan.schedule = {ahead = 4096 : i64, cpu = "avx512", depth = 1024 : i64, lanes = 16 : i64,
-                     rows = 12 : i64, shares = 1 : i64, unroll = 2 : i64, vectors = 2 : i64}
+    plan.schedule = {ahead = 4096 : i64, block = 256 : i64, cpu = "avx512", depth = 1536 : i64,
+                     lanes = 16 : i64, rows = 12 : i64, shares = 1 : i64, unroll = 2 : i64,
+                     vectors = 2 : i64}
     ```
     """
 
@@ -121,9 +122,12 @@ class Schedule:
     depth: int
     """Steps along the depth after which a sum is put down, so that weights stay in the cache."""
     ahead: int
-    """Bytes of weights between those that are multiplied and those that are asked for."""
+    """Bytes of weights between those that are multiplied and those that are asked for, where several
+    panels go by at a time; tiles of one panel ask for the next one."""
     shares: int = 1
     """Parts of the work that may be done at the same time, at the most."""
+    block: int = 256
+    """Products, about, that are added up before their sum is added to those of other blocks."""
     elements: str = "f32"
     """What weights are packed as: a key of `ELEMENTS`. Not written for f32."""
 
@@ -145,7 +149,7 @@ class Schedule:
     @classmethod
     def of(cls, op: Operation) -> Self | None:
         """That of a call; None where it has none that makes sense."""
-        found = values_of(cls, op, optional=("elements",))
+        found = values_of(cls, op, optional=("block", "elements"))
         schedule = None if found is None else cls(**found)
         return schedule if schedule is not None and schedule.is_sound else None
 
@@ -162,9 +166,9 @@ class Schedule:
 
 SCHEDULES: Mapping[str, Schedule] = MappingProxyType(
     {
-        "avx512": Schedule("avx512", 16, 12, 2, 2, 1024, 4096),
-        "avx2": Schedule("avx2", 8, 6, 2, 2, 512, 2048),
-        "generic": Schedule("generic", 4, 4, 2, 2, 512, 2048),
+        "avx512": Schedule("avx512", 16, 12, 2, 2, 1536, 4096),
+        "avx2": Schedule("avx2", 8, 6, 2, 2, 1024, 2048),
+        "generic": Schedule("generic", 4, 4, 2, 4, 512, 2048),
     }
 )
 """For each kind of processor the tile that fills its registers: 32 of 512 bits, 16 of 256 with a fused

@@ -134,7 +134,7 @@ class TransposeKernel:
         """The module, in the `llvm` dialect."""
         b = Builder(self.entry, [POINTER], public=True)
         given = fields(b, b.arguments[0], TURNED)
-        square = _Square(b, self.lanes, given["row"], given["column"])
+        square = Square(b, self.lanes, given["row"], given["column"])
 
         def inner(places: Pointers) -> None:
             square.all(places[0], places[1], given["rows"], given["columns"])
@@ -147,7 +147,7 @@ class TransposeKernel:
         return ModuleOp([b.finish()])
 
 
-class _Square:
+class Square:
     """As many rows as there are lanes, turned."""
 
     def __init__(self, b: Builder, lanes: int, row: SSAValue, column: SSAValue) -> None:

@@ -20,18 +20,22 @@ from pyflame_rt.backends.native.writing import register_tiles
 from pyflame_rt.backends.native.writing.activations import activated, is_short
 from pyflame_rt.backends.native.writing.builder import Values, vector_of
 from pyflame_rt.backends.native.writing.elements import multiplying
-from pyflame_rt.backends.native.writing.register_tiles import PLACES, SIZES, Masks, Registers
+from pyflame_rt.backends.native.writing.register_tiles import PLACES, SIZES, SOON, Masks, Registers
 from pyflame_rt.dialects.plan.schedules import Schedule
 
 OPERANDS = ("@x", "@y", "@residual", "@jobs", "count")
 """The record of the function: addresses of x, y, a residual (0 without one) and jobs."""
 
 FIELDS = (
-    *PLACES, *SIZES, "@bias", "runs", "a_run", "depth", "adds", "finishes", "activates",
+    *PLACES, *SIZES, "@bias", "runs", "a_run", "depth", "pieces", "piece", "block", "adds",
+    "finishes", "activates", *SOON,
 )  # fmt: skip
-"""What a job says. A row of x is `runs` stretches of `depth` elements, `a_run` apart. A job that `adds`
-begins with what lies in y, one that `finishes` adds bias and residual, one that `activates` as well
-applies the activation."""
+"""What a job says. A row of x is `runs` stretches of `depth` elements, `a_run` apart; a stretch is
+`pieces` of `piece` elements, of which the last one may have less. The sums of so many pieces as a
+`block` has are added to those of the blocks before: at first to what lies in y, if the job `adds`. One
+that `finishes` adds bias and residual, one that `activates` as well applies the activation."""
+
+_LINE = 64
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class GemmKernel:
 
     def emit(self) -> ModuleOp:
         """The module, in the `llvm` dialect."""
-        return register_tiles.emit(self)
+        return register_tiles.emit(self, asks_soon=True)
 
     def tile(self, rows: int, panels: int) -> Registers:
         """The code of a tile."""
@@ -74,17 +78,64 @@ class _Tile(Registers):
     AXES = (("runs", "a_run"),)
 
     def __init__(self, kernel: GemmKernel, rows: int, panels: int) -> None:
-        b = Registers.builder(rows, panels, fused=kernel.fused)
+        b = Registers.builder(rows, panels, fused=kernel.fused, asks_soon=True)
         super().__init__(kernel, rows, panels, b, multiplying(b, kernel.schedule))
         self._kernel, self._lanes = kernel, self.elements.lanes
 
     def begin(self) -> Sequence[SSAValue]:
-        """Nothing, or what lies in y."""
+        """Nothing, how many pieces the first block has, and whether there were blocks before it: those
+        that lie in y."""
         b = self.b
-        self._said = self.said("job", "adds", "finishes", "activates", "@bias")
-        nothing = [b.splat(0.0, self._lanes)] * len(self.places)
-        adds = b.compare("ne", self._said["adds"], 0)
-        return b.when(adds, partial(self._loaded, "c"), nothing)
+        self._said = self.said(
+            "job", "pieces", "piece", "block", "adds", "finishes", "activates", "@bias"
+        )
+        self._nothing = [b.splat(0.0, self._lanes)] * len(self.places)
+        # Sums of a block leave no registers for those of all blocks.
+        self._before = b.room(4 * self._lanes * len(self.places), _LINE)
+
+        def start() -> Values:
+            self._keep(self._loaded("c"))
+            return ()
+
+        b.when(b.compare("ne", self._said["adds"], 0), start, ())
+        return [*self._nothing, self._said["block"], self._said["adds"]]
+
+    def along_run(self, values: Values) -> Values:
+        """Piece by piece; before a block begins, the sums of the last one are added to the others."""
+        b, said, size = self.b, self._said, len(self.places)
+
+        def end_block(sums: Values, adds: SSAValue) -> Values:
+            self._keep(self._added(sums, adds))
+            return [*self._nothing, said["block"], b.integer(1)]
+
+        def piece(values: Values) -> Values:
+            *before, left, adds, rest = values
+            places, sums = before[:-size], before[-size:]
+            ended = b.compare("eq", left, 0)
+            *sums, left, adds = b.when(ended, partial(end_block, sums, adds), [*sums, left, adds])
+            now = b.smallest(rest, said["piece"])
+            found = self.along_part([*places, *sums], now)
+            return [*found, b.minus(left, 1), adds, b.minus(rest, now)]
+
+        return b.loop(said["pieces"], [*values, self.given["depth"]], piece)[:-1]
+
+    def _kept_at(self, index: int) -> SSAValue:
+        return self.b.at(self._before, 4 * self._lanes * index)
+
+    def _keep(self, sums: Values) -> None:
+        alignment = min(4 * self.kernel.schedule.lanes, _LINE)
+        for index, value in enumerate(sums):
+            self.b.store(value, self._kept_at(index), alignment=alignment)
+
+    def _added(self, sums: Values, adds: SSAValue) -> Values:
+        """The sums, with those of the blocks before if it `adds`."""
+        b = self.b
+
+        def both() -> Values:
+            kept = [b.load_vector(self._kept_at(k), self._lanes) for k in range(len(sums))]
+            return [b.add_floats(k, value) for k, value in zip(kept, sums, strict=True)]
+
+        return b.when(b.compare("ne", adds, 0), both, sums)
 
     def _loaded(self, name: str) -> Values:
         def load(masks: Masks) -> Values:
@@ -98,8 +149,10 @@ class _Tile(Registers):
     def end(self, carried: Sequence[SSAValue]) -> None:
         """Finish the sums, if this is the last part of the depth, and put them down."""
         b = self.b
+        *sums, _, adds = carried
+        sums = self._added(sums, adds)
         finishes = b.compare("ne", self._said["finishes"], 0)
-        finished = b.when(finishes, partial(self._finished, carried), carried)
+        finished = b.when(finishes, partial(self._finished, sums), sums)
         self.by_edge(partial(self._put, finished))
         if self._activates_after:
             b.when(b.compare("ne", self._said["activates"], 0), self._activate_put_down, ())

@@ -15,11 +15,12 @@ from pyflame_rt.backends.native.floats.gemm import FIELDS, GemmKernel
 from pyflame_rt.backends.native.steps import Call, Number, Place, Records, Step, address_of
 from pyflame_rt.backends.native.tiles import Block, Layout, Tiles
 from pyflame_rt.backends.native.tiles import shares as cut
+from pyflame_rt.backends.native.writing.register_tiles import lines_of_turn
 from pyflame_rt.backends.runtime import Array
 from pyflame_rt.dialects.plan.schedules import ELEMENTS, Schedule
 from pyflame_rt.errors import BackendError
 
-_FLOAT = 4
+_FLOAT, _LINE = 4, 64
 _MULTIPLIED, _READ = 100.0, 100.0
 """Multiplications, and bytes of weights, in a nanosecond; about."""
 
@@ -120,8 +121,9 @@ class Product:
         kernel = GemmKernel(
             replace(schedule, shares=1), tiles.heights, panels, kind.has_fma, activation, numbers
         )
-        operands = _Operands(schedule, panels, weights, bias, bool(finish.activation))
-        parts = list(_parts(schedule, layout))
+        pieces = Pieces.of(schedule, layout)
+        operands = _Operands(schedule, panels, weights, bias, bool(finish.activation), pieces)
+        parts = list(_parts(schedule, layout, pieces))
         row_bytes = layout.runs * layout.depth * ELEMENTS[schedule.elements].x // len(parts)
         jobs = [
             np.array(
@@ -178,6 +180,30 @@ _USUAL = Finish("relu")
 
 
 @dataclass(frozen=True)
+class Pieces:
+    """Runs cut into pieces of about equal size, and how many of these make a block of the depth.
+
+    Blocks follow from the sizes of the product and from the schedule's block alone, so that an
+    element is the same bits in whatever tile and part of the work it is computed.
+    """
+
+    size: int
+    """Elements of a piece; the last one of a run may have less."""
+    together: int
+    """Pieces of a block: whole runs, if these are several."""
+
+    @staticmethod
+    def of(schedule: Schedule, layout: Layout) -> Pieces:
+        """Blocks have two thirds to one and a half times as many elements as the schedule says."""
+        depth = max(1, layout.depth)
+        if layout.runs > 1 and depth < schedule.block:
+            return Pieces(depth, max(1, round(schedule.block / depth)))
+        count = max(1, round(depth / schedule.block))
+        turn = schedule.unroll * ELEMENTS[schedule.elements].group
+        return Pieces(-(-depth // (count * turn)) * turn, 1)
+
+
+@dataclass(frozen=True)
 class _Part:
     """A part of the depth: from a run, and from an element of each run on."""
 
@@ -188,23 +214,44 @@ class _Part:
     adds: bool
     finishes: bool
 
+    def fields(self, pieces: Pieces) -> dict[str, int]:
+        """What a job says of it."""
+        return {
+            "runs": self.runs,
+            "depth": self.depth,
+            "pieces": -(-self.depth // pieces.size),
+            "piece": pieces.size,
+            "block": pieces.together,
+            "adds": int(self.adds),
+            "finishes": int(self.finishes),
+        }
 
-def _parts(schedule: Schedule, layout: Layout) -> Iterator[_Part]:
-    """Parts of about equal size whose weights stay in the cache."""
-    if layout.runs > 1:
-        at_once = max(1, schedule.depth // layout.depth)
-        count = -(-layout.runs // at_once)
-        size = -(-layout.runs // count)
-        for start in range(0, layout.runs, size):
-            stop = min(start + size, layout.runs)
-            yield _Part(start, stop - start, 0, layout.depth, start > 0, stop == layout.runs)
+
+def _parts(schedule: Schedule, layout: Layout, pieces: Pieces) -> Iterator[_Part]:
+    """Parts of about as many blocks each, whose weights stay in the cache."""
+    runs, depth = layout.runs, layout.depth
+    if runs > 1:
+        for start, stop in _whole_blocks(runs, pieces.together, schedule.depth // max(1, depth)):
+            yield _Part(start, stop - start, 0, depth, start > 0, stop == runs)
         return
-    count = max(1, -(-layout.depth // schedule.depth))
-    turn = schedule.unroll * ELEMENTS[schedule.elements].group
-    size = -(-layout.depth // (count * turn)) * turn
-    for start in range(0, max(1, layout.depth), max(1, size)):
-        stop = min(start + size, layout.depth)
-        yield _Part(0, 1, start, stop - start, start > 0, stop == layout.depth)
+    for start, stop in _whole_blocks(depth, pieces.size, schedule.depth):
+        yield _Part(0, 1, start, stop - start, start > 0, stop == depth)
+
+
+def _whole_blocks(count: int, block: int, most: int) -> Iterator[tuple[int, int]]:
+    """First and last of parts that are whole blocks, of not more than `most` if a block is not."""
+    blocks = max(1, -(-count // block))
+    parts = -(-blocks // max(1, most // block))
+    size = -(-blocks // parts) * block
+    yield from ((start, min(start + size, count)) for start in range(0, max(1, count), size))
+
+
+def _asked(schedule: Schedule, part: _Part) -> dict[str, int]:
+    """How much of the next panel's part tiles ask for."""
+    elements, width = ELEMENTS[schedule.elements], schedule.columns
+    size = -(-part.depth // elements.group) * elements.group * part.runs * width * elements.weights
+    lines = lines_of_turn(width, schedule.unroll, elements.weights * elements.group)
+    return {"panel_size": size, "panel_step": max(_LINE, size // lines // _LINE * _LINE)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +263,7 @@ class _Operands:
     weights: Array
     bias: Array
     activates: bool
+    pieces: Pieces
 
     def record(self, layout: Layout, block: Block, part: _Part) -> list[int]:
         """The job of a block and a part of the depth."""
@@ -224,15 +272,13 @@ class _Operands:
         row = filled * layout.runs * elements.weights
         begin = (part.first_run * filled + part.first) * elements.weights
         found = block.fields(layout, width, self.panels, _FLOAT)
+        found |= part.fields(self.pieces)
         found |= {
             "a": found["a"] + part.first_run * layout.a_run + part.first * elements.x,
             "b": self.weights.ctypes.data + begin * width + row * block.column,
             "b_panel": row * width,
+            **_asked(self.schedule, part),
             "bias": self.bias.ctypes.data + block.column * _FLOAT,
-            "runs": part.runs,
-            "depth": part.depth,
-            "adds": int(part.adds),
-            "finishes": int(part.finishes),
             "activates": int(part.finishes and self.activates),
         }
         return [found[name.removeprefix("@")] for name in FIELDS]

@@ -83,7 +83,7 @@ class SoftmaxRow:
                 if mask is not None:
                     # A negative scale would have made it something else.
                     value = b.load_vector(places[1], lanes, mask, least)
-                return [b.larger(before[0], value)]
+                return [vector_math.larger_number(b, value, before[0])]
 
             return body
 
@@ -93,15 +93,17 @@ class SoftmaxRow:
             lambda: vectors(b, count, lanes, [x, y], scaled(False), [least]),
             [least.type],
         )
-        largest = b.largest_lane(found)
+        # One that is NaN makes the sum of powers NaN.
+        largest = b.largest_number(found)
         is_blind = b.bits_of_all(
             b.compare_floats("oeq", largest, b.float(-float("inf"))),
             b.compare("ne", given["blind"], 0),
         )
         largest = b.choose(is_blind, b.float(0.0), largest)
         total = self._powers(y, count, b.spread(largest, lanes))
-        share = b.divide(b.float(1.0), total)
-        self._finish(y, count, b.spread(b.choose(is_blind, b.float(0.0), share), lanes))
+        is_nothing = b.compare_floats("oeq", total, b.float(0.0))
+        share = b.choose(is_nothing, b.float(0.0), b.divide(b.float(1.0), total))
+        self._finish(y, count, b.spread(share, lanes))
 
     def _powers(self, y: SSAValue, count: SSAValue, largest: SSAValue) -> SSAValue:
         b, lanes = self._b, self._lanes
@@ -110,7 +112,7 @@ class SoftmaxRow:
             # Those that are not there are -inf, and their powers zeros.
             rest = b.splat(-float("inf"), lanes)
             value = b.load_vector(places[0], lanes, mask, rest)
-            power = vector_math.exp(b, b.subtract(value, largest))
+            power = vector_math.exp_of_less(b, b.subtract(value, largest))
             b.store(power, places[0], mask)
             return [b.add_floats(before[0], power)]
 

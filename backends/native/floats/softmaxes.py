@@ -75,19 +75,20 @@ class _Form:
         raise NotImplementedError
 
     def all(self, x: SSAValue, y: SSAValue, mask: SSAValue | None) -> None:
-        """The largest element, the sum of powers, and the results."""
+        """The largest element, the sum of powers, and the results; what is NaN makes the sum NaN."""
         b, width, logarithm = self._b, self.width, self._kernel.logarithm
         low = b.splat(-float("inf"), width)
 
         def largest(places: Pointers, mask: SSAValue | None, before: Values) -> Values:
-            return [b.larger(before[0], b.load_vector(places[0], width, mask, low))]
+            value = b.load_vector(places[0], width, mask, low)
+            return [vector_math.larger_number(b, value, before[0])]
 
         (found,) = self._each([x], mask, largest, [low])
         top = self._together(found, "max")
 
         def powers(places: Pointers, mask: SSAValue | None, before: Values) -> Values:
             value = b.load_vector(places[0], width, mask, low)
-            power = vector_math.exp(b, b.subtract(value, top))
+            power = vector_math.exp_of_less(b, b.subtract(value, top))
             if not logarithm:
                 b.store(power, places[1], mask)
             return [b.add_floats(before[0], power)]
@@ -116,7 +117,7 @@ class _Rows(_Form):
 
     def _together(self, found: SSAValue, how: str) -> SSAValue:
         b = self._b
-        one = b.largest_lane(found) if how == "max" else b.total(found)
+        one = b.largest_number(found) if how == "max" else b.total(found)
         return b.spread(one, self.width)
 
 
@@ -183,9 +184,9 @@ class ShortSoftmaxKernel:
         ]
         found = [b.load_vector(b.at(x, 4 * lanes * i), lanes, masks[i]) for i in range(size)]
         values = _dealt(b, found, [[lane * size + i for lane in range(lanes)] for i in range(size)])
-        top = reduce(b.larger, values)
+        top = reduce(lambda top, value: vector_math.larger_number(b, value, top), values)
         less = [b.subtract(value, top) for value in values]
-        powers = [vector_math.exp(b, value) for value in less]
+        powers = [vector_math.exp_of_less(b, value) for value in less]
         total = reduce(b.add_floats, powers)
         if self.logarithm:
             last = vector_math.log(b, total)

@@ -27,6 +27,7 @@ POINTER = llvm.LLVMPointerType()
 Values = Sequence[SSAValue]
 
 _NO_FLAGS: Mapping[str, Attribute] = {"fastmathFlags": llvm.FastMathAttr(None)}
+_NO_NAN: Mapping[str, Attribute] = {"fastmathFlags": llvm.FastMathAttr([FastMathFlag.NO_NANS])}
 _ANY_ORDER: Mapping[str, Attribute] = {"fastmathFlags": llvm.FastMathAttr([FastMathFlag.REASSOC])}
 _NO_OVERFLOW: Mapping[str, Attribute] = {"overflowFlags": IntegerAttr(0, i32)}
 
@@ -209,6 +210,11 @@ class Builder:
             return self.add(llvm.GEPOp, (pointer,), POINTER, _offset(offset))
         return self.add(llvm.GEPOp, (pointer, offset), POINTER, _offset(llvm.GEP_USE_SSA_VAL))
 
+    def room(self, size: int, alignment: int) -> SSAValue:
+        """So many bytes that are the function's own until it ends; asked for where it begins."""
+        properties = {"elem_type": i8, "alignment": IntegerAttr(alignment, i64)}
+        return self.add(llvm.AllocaOp, (self.integer(size),), POINTER, properties)
+
     def number_of(self, pointer: SSAValue) -> SSAValue:
         """An address as a number."""
         return self.add(llvm.PtrToIntOp, (pointer,), i64, {})
@@ -366,6 +372,11 @@ class Builder:
         """The largest of all lanes; NaN if one is."""
         return self.call(f"llvm.vector.reduce.fmaximum.{suffix(a)}", (a,), f32)
 
+    def largest_number(self, a: SSAValue) -> SSAValue:
+        """The largest of all lanes, of which none is NaN."""
+        name = f"llvm.vector.reduce.fmax.{suffix(a)}"
+        return self.call(name, (a,), f32, _NO_NAN)
+
     def smallest_lane(self, a: SSAValue) -> SSAValue:
         """The smallest of all lanes; NaN if one is."""
         return self.call(f"llvm.vector.reduce.fminimum.{suffix(a)}", (a,), f32)
@@ -423,6 +434,10 @@ class Builder:
         )
         self.do(op)
         return op.results[0] if op.results else None
+
+    def hidden(self, value: SSAValue) -> SSAValue:
+        """The same value, about which the compiler does not know anything."""
+        return self.assembly("", "=r,0", (value,), value.type)
 
     # Control.
 

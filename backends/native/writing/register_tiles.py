@@ -43,7 +43,11 @@ _TILE = (
 )  # fmt: skip
 """What a tile's function takes: `left` columns from its first one on, which stands `across` elements
 behind the first of the job; the job's record, and the kernel's."""
-_POINTERS = ("a", "b", "c", "residual", "job", "record")
+_POINTERS = ("a", "b", "c", "residual", "job", "record", "soon")
+
+SOON = ("panel_size", "panel_step")
+"""What jobs of kernels that ask for the next panel say beside: bytes of theirs of a panel, and for how
+many of them a tile asks. Its function takes where these begin, as `soon`."""
 
 _TOGETHER = 3
 """Rows that share a register for their address, which reaches others by the first and second multiple
@@ -88,11 +92,17 @@ class TiledKernel(Protocol):
         ...
 
 
-def emit(kernel: TiledKernel) -> ModuleOp:
-    """The module of a kernel, in the `llvm` dialect."""
+def emit(kernel: TiledKernel, *, asks_soon: bool = False) -> ModuleOp:
+    """The module of a kernel, in the `llvm` dialect, whose tiles of one panel may ask for the next one."""
     widths = _widths(kernel)
     tiles = [kernel.tile(rows, panels).emit() for rows in kernel.heights for panels in widths]
-    return ModuleOp([*tiles, _emit_jobs(kernel, widths)])
+    return ModuleOp([*tiles, _emit_jobs(kernel, widths, asks_soon)])
+
+
+def lines_of_turn(columns: int, unroll: int, weights: int) -> int:
+    """Cache lines of weights in a turn of the loop along the depth, where an element and its like of a
+    group have so many bytes: tiles that ask for one each turn have asked for all of a panel."""
+    return max(1, -(-columns * unroll * weights // _LINE))
 
 
 def _widths(kernel: TiledKernel) -> tuple[int, ...]:
@@ -101,6 +111,10 @@ def _widths(kernel: TiledKernel) -> tuple[int, ...]:
 
 def _tile_name(rows: int, panels: int) -> str:
     return f"tile_{rows}x{panels}"
+
+
+def _arguments(panels: int, asks_soon: bool) -> tuple[str, ...]:
+    return (*_TILE, "soon") if asks_soon and panels == 1 else _TILE
 
 
 class Registers(ABC):
@@ -118,12 +132,15 @@ class Registers(ABC):
         self.beside = kernel.schedule.columns // elements.lanes
         """Values of a row of a panel."""
         self.places = [(r, k) for r in range(rows) for k in range(panels * self.beside)]
-        self.given: dict[str, SSAValue] = dict(zip(_TILE, b.arguments, strict=True))
+        names = _arguments(panels, len(b.arguments) > len(_TILE))
+        self.given: dict[str, SSAValue] = dict(zip(names, b.arguments, strict=True))
+        self._asks_soon = "soon" in names
 
     @staticmethod
-    def builder(rows: int, panels: int, *, fused: bool = True) -> Builder:
+    def builder(rows: int, panels: int, *, fused: bool = True, asks_soon: bool = False) -> Builder:
         """That of a tile's function."""
-        kinds = [POINTER if name in _POINTERS else i64 for name in _TILE]
+        names = _arguments(panels, asks_soon)
+        kinds = [POINTER if name in _POINTERS else i64 for name in names]
         return Builder(_tile_name(rows, panels), kinds, fused=fused)
 
     @abstractmethod
@@ -146,6 +163,8 @@ class Registers(ABC):
         carried = self.begin()
         rows = [self.row(given["a"], given["a_row"], r) for r in range(0, self.rows, _TOGETHER)]
         columns = [b.at(given["b"], b.times(given["b_panel"], p)) for p in range(self.panels)]
+        if self._asks_soon:
+            columns.append(given["soon"])
         found = self._along(list(self.AXES), len(rows))([*rows, *columns, *carried])
         self.end(found[len(rows) + len(columns) :])
         return b.finish()
@@ -212,10 +231,14 @@ class Registers(ABC):
 
         b.loop(b.integer(self.rows), [given["c"]], row)
 
+    def along_run(self, values: Values) -> Values:
+        """Along one stretch of a row: places in rows and columns, and what is carried along, go on."""
+        return self.along_part(values, self.given["depth"])
+
     def _along(self, axes: list[tuple[str, str]], rows: int) -> Callable[[Values], Values]:
         """The way along stretches of the row, of so many addresses of rows and what else is carried."""
         if not axes:
-            return self._along_run
+            return self.along_run
         (count, way), *rest = axes
         b, given, inside = self.b, self.given, self._along(rest, rows)
 
@@ -225,9 +248,9 @@ class Registers(ABC):
 
         return lambda values: b.loop(given[count], values, turn)
 
-    def _along_run(self, values: Values) -> Values:
-        """Along one stretch: several steps at a time, single ones, and what is less than a step."""
-        b, unroll, depth = self.b, self.kernel.schedule.unroll, self.given["depth"]
+    def along_part(self, values: Values, depth: SSAValue) -> Values:
+        """Along so many elements: several steps at a time, single ones, and what is less than a step."""
+        b, unroll = self.b, self.kernel.schedule.unroll
         steps = b.shifted(depth, self.elements.kind.group.bit_length() - 1)
         many = b.shifted(steps, unroll.bit_length() - 1)
         found: Values = b.loop(many, values, partial(self._steps, unroll))
@@ -243,7 +266,8 @@ class Registers(ABC):
         b, elements, ahead = self.b, self.elements, self.kernel.schedule.ahead
         groups, size = -(-self.rows // _TOGETHER), len(self.places)
         rows, columns = values[:groups], values[groups : groups + self.panels]
-        carried = list(values[groups + self.panels :])
+        soon = list(values[groups + self.panels :][: self._asks_soon])
+        carried = list(values[groups + self.panels + len(soon) :])
         sums, others = carried[:size], carried[size:]
         panel, across = elements.width * self.beside, range(self.beside)
         starts = self._starts(rows)
@@ -254,8 +278,8 @@ class Registers(ABC):
                 for start in columns
                 for k in across
             ]
-            for start in columns:
-                # The next panels come from far, as long as there are few rows to multiply them with.
+            for start in () if soon else columns:
+                # They come from far, as long as there are few rows to multiply them with.
                 for line in range(0, panel, _LINE):
                     b.prefetch(b.at(start, ahead + here + line))
             other = self.other(left)
@@ -266,8 +290,14 @@ class Registers(ABC):
                     sums[index] = elements.added(sums[index], element, weight)
                 if other is not None:
                     others[r] = elements.added(others[r], element, other)
-        moved = [b.at(row, elements.step * count) for row in rows]
-        return [*moved, *(b.at(start, panel * count) for start in columns), *sums, *others]
+        # Who sees that all rows go on alike keeps an address for each: more than there are registers.
+        moved = [b.hidden(b.at(row, elements.step * count)) for row in rows]
+        moved += [b.at(start, panel * count) for start in columns]
+        if soon and count > 1:
+            # One line a turn, so that it does not hold up what comes from near.
+            b.prefetch(soon[0])
+            soon = [b.at(soon[0], _LINE)]
+        return [*moved, *soon, *sums, *others]
 
     def _starts(self, rows: Sequence[SSAValue]) -> list[SSAValue]:
         b, way = self.b, self.given["a_row"]
@@ -280,7 +310,7 @@ class Registers(ABC):
         ]
 
 
-def _emit_jobs(kernel: TiledKernel, widths: tuple[int, ...]) -> FuncOp:
+def _emit_jobs(kernel: TiledKernel, widths: tuple[int, ...], asks_soon: bool) -> FuncOp:
     """The function that goes over jobs, panels, repeats and tiles."""
     b = Builder(kernel.entry, [POINTER], public=True)
     (record,) = b.arguments
@@ -292,6 +322,9 @@ def _emit_jobs(kernel: TiledKernel, widths: tuple[int, ...]) -> FuncOp:
         given["a"], given["c"] = b.at(operands["x"], given["a"]), b.at(operands["y"], given["c"])
         given["residual"] = b.at(operands["residual"], given["residual"])
         given["job"], given["record"] = place, record
+        if asks_soon:
+            for name in SOON:
+                given[name] = b.load(b.at(place, 8 * kernel.fields.index(name)), i64, 8)
         _Job(kernel, b, given).emit(widths)
         return [b.at(place, 8 * len(kernel.fields))]
 
@@ -317,25 +350,34 @@ class _Job:
     def _panel(self, panels: int, place: tuple[SSAValue, ...]) -> list[SSAValue]:
         b, given, size = self._b, self._given, self._kernel.size
         here = {**given, **dict(zip(("c", "residual", "across", "b", "left"), place, strict=True))}
-
-        def repeat(values: tuple[SSAValue, ...]) -> list[SSAValue]:
-            a, c, residual = values
-            self._tiles(panels, {**here, "a": a, "c": c, "residual": residual})
-            steps = (given["a_repeat"], given["c_repeat"], given["residual_repeat"])
-            return [b.at(p, step) for p, step in zip((a, c, residual), steps, strict=True)]
-
-        b.loop(given["repeats"], [here["a"], here["c"], here["residual"]], repeat)
         wide = panels * self._kernel.schedule.columns
         c, residual, across, packed, left = place
+        following = b.at(packed, b.times(given["b_panel"], panels))
+        asked: list[SSAValue] = []
+        if "panel_step" in given and panels == 1:
+            # Behind the last panel comes, for other rows, the first one.
+            is_last = b.compare("sle", left, wide)
+            here["soon"] = b.choose(is_last, given["b"], following)
+            asked = [b.integer(0)]
+
+        def repeat(values: tuple[SSAValue, ...]) -> list[SSAValue]:
+            a, c, residual, *asked = values
+            asked = self._tiles(panels, {**here, "a": a, "c": c, "residual": residual}, asked)
+            steps = (given["a_repeat"], given["c_repeat"], given["residual_repeat"])
+            moved = [b.at(p, step) for p, step in zip((a, c, residual), steps, strict=True)]
+            return [*moved, *asked]
+
+        b.loop(given["repeats"], [here["a"], here["c"], here["residual"], *asked], repeat)
         # Residuals have elements of the result's size.
         after = [b.at(c, size * wide), b.at(residual, size * wide), b.plus(across, 4 * wide)]
-        packed = b.at(packed, b.times(given["b_panel"], panels))
-        return [*after, packed, b.minus(left, wide)]
+        return [*after, following, b.minus(left, wide)]
 
-    def _tiles(self, panels: int, here: dict[str, SSAValue]) -> None:
-        """Along the rows, high tiles first."""
+    def _tiles(
+        self, panels: int, here: dict[str, SSAValue], asked: Sequence[SSAValue]
+    ) -> list[SSAValue]:
+        """Along the rows, high tiles first; `asked` is how much of the next panel was asked for."""
         b = self._b
-        rows = (here["a"], here["c"], here["residual"])
+        values = [here["a"], here["c"], here["residual"], *asked]
         ways = (here["a_row"], here["c_row"], here["residual_row"])
         for name, height in zip(("high", "low"), self._kernel.heights, strict=False):
             steps = [b.times(way, height) for way in ways]
@@ -345,9 +387,17 @@ class _Job:
                 height: int = height,
                 steps: Sequence[SSAValue] = steps,
             ) -> list[SSAValue]:
-                places = dict(zip(("a", "c", "residual"), values, strict=True))
-                arguments = {**here, **places}
-                b.call_function(_tile_name(height, panels), [arguments[n] for n in _TILE])
-                return [b.at(p, step) for p, step in zip(values, steps, strict=True)]
+                *places, asked = values if len(values) > 3 else (*values, None)
+                given = {**here, **dict(zip(("a", "c", "residual"), places, strict=True))}
+                names = _arguments(panels, asked is not None)
+                after: list[SSAValue] = []
+                if asked is not None:
+                    given["soon"] = b.at(here["soon"], asked)
+                    more = b.plus(asked, here["panel_step"])
+                    is_all = b.compare("sge", more, here["panel_size"])
+                    after = [b.choose(is_all, b.integer(0), more)]
+                b.call_function(_tile_name(height, panels), [given[n] for n in names])
+                return [*(b.at(p, step) for p, step in zip(places, steps, strict=True)), *after]
 
-            rows = b.loop(here[name], list(rows), tile)
+            values = list(b.loop(here[name], values, tile))
+        return values[3:]

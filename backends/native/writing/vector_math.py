@@ -27,6 +27,9 @@ _TANH = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-
          -3.33332819422e-1)  # fmt: skip
 """Polynomials of the Cephes library: exp(r) = 1 + r + r^2 P(r), tanh(x) = x + x^3 P(x^2)."""
 
+_LESS_ONE = (0.5, 1.66665479541e-1, 4.16668541729e-2, 8.36609955877e-3, 1.38982397038e-3)
+"""e^r = 1 + r + r^2 P(r) for |r| <= ln 2 / 2, that of r^0 first: within 2^-26."""
+
 _LOG = (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
         -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)  # fmt: skip
 """Of the Cephes library, too."""
@@ -69,6 +72,34 @@ def exp(b: Builder, x: SSAValue) -> SSAValue:
     for part in (half, b.minus(n, half)):
         power = b.multiply(power, _power_of_two(b, part, lanes))
     return power
+
+
+_EXP_OF_LESS = (1.38145405799e-3, 8.36874544621e-3, 4.1668388993e-2, 1.6666521132e-1,
+                4.9999994040e-1, 1.0, 1.0)  # fmt: skip
+"""e^r, within 4e-9 of it."""
+
+_LEAST = -88.0
+"""The power of two of e^-88 has no exponent as a normal number: it is 0."""
+
+
+def exp_of_less(b: Builder, x: SSAValue) -> SSAValue:
+    """e^x of what is not positive; 0 where that would be no normal number."""
+    lanes = lanes_of(x)
+    x = larger_number(b, like(b, x, _LEAST), x)
+    # The last bits are those of an exponent.
+    shift = like(b, x, _ROUNDING + 127)
+    rounded = b.multiply_add(x, like(b, x, 1.4426950408889634), shift)
+    count = b.subtract(rounded, shift)
+    rest = b.multiply_add(count, like(b, x, -0.693359375), x)
+    rest = b.multiply_add(count, like(b, x, 2.12194440e-4), rest)
+    bits = _integers(b, llvm.ShlOp, b.cast(rounded, vector_of(lanes, i32)), 23)
+    return b.multiply(polynomial(b, rest, _EXP_OF_LESS), b.cast(bits, vector_of(lanes)))
+
+
+def larger_number(b: Builder, a: SSAValue, other: SSAValue) -> SSAValue:
+    """The larger of two; the other one if one of them is NaN."""
+    compare = b.compare_lanes if isinstance(a.type, VectorType) else b.compare_floats
+    return b.choose(compare("ogt", a, other), a, other)
 
 
 def _reduced(b: Builder, x: SSAValue) -> tuple[SSAValue, SSAValue]:
@@ -191,6 +222,35 @@ def sign(b: Builder, x: SSAValue) -> SSAValue:
 
 
 def tanh(b: Builder, x: SSAValue) -> SSAValue:
+    """m / (m + 2) with m = e^2|x| - 1 = 2^n (e^r - 1) + (2^n - 1); from 10 on that is 1.
+
+    m is made 3/4 as large: what m and m + 2 are rounded by, beside the result's last place, depends on
+    how far they are from a power of two, and is least there.
+    """
+    if not b.fused:
+        # Three quarters of r would be rounded themselves.
+        return _tanh_in_parts(b, x)
+    lanes, part = lanes_of(x), 0.75
+    size = b.smaller(b.unary("fabs", x), like(b, x, 10.0))
+    twice = b.add_floats(size, size)
+    # The last bits become n + 127, which shifted is 2^n.
+    shift = b.splat(_ROUNDING + 127, lanes)
+    rounded = b.multiply_add(twice, b.splat(1.4426950408889634, lanes), shift)
+    rest = b.multiply_add(b.subtract(rounded, shift), b.splat(-0.6931471805599453, lanes), twice)
+    bits = _integers(b, llvm.ShlOp, b.cast(rounded, vector_of(lanes, i32)), 23)
+    scale = b.cast(bits, vector_of(lanes))
+    square = b.multiply(rest, rest)
+    first, second, *last = (b.splat(part * factor, lanes) for factor in _LESS_ONE)
+    # In pairs, which do not wait for each other.
+    curve = b.multiply_add(square, last[2], b.multiply_add(rest, last[1], last[0]))
+    curve = b.multiply_add(square, curve, b.multiply_add(rest, second, first))
+    less_one = b.multiply_add(rest, b.splat(part, lanes), b.multiply(square, curve))
+    more = b.multiply_add(scale, b.splat(part, lanes), b.splat(-part, lanes))
+    found = b.multiply_add(scale, less_one, more)
+    return with_sign_of(b, b.divide(found, b.add_floats(found, b.splat(2 * part, lanes))), x)
+
+
+def _tanh_in_parts(b: Builder, x: SSAValue) -> SSAValue:
     """x + x^3 P(x^2) below 0.625, 1 - 2 / (e^2|x| + 1) above; from 10 on that is 1."""
     size, one, two = b.unary("fabs", x), like(b, x, 1.0), like(b, x, 2.0)
     square = b.multiply(x, x)

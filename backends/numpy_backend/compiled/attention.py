@@ -1,7 +1,7 @@
-"""Attention by machine code: products, a softmax between them, head by head.
+"""Attention by machine code, head by head.
 
-Of many queries, keys and values are packed, and the products are those of `native/gemm.py`; few
-queries read them where they lie.
+Of many queries, keys and values are packed, and blocks of scores stay in the cache; few queries read
+keys and values where they lie.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,18 +25,22 @@ from pyflame_rt.dialects.plan.schedules import Schedule
 if TYPE_CHECKING:
     from pyflame_rt.backends.native import steps as native
     from pyflame_rt.backends.native.compiling import Loaded
+    from pyflame_rt.backends.native.tiles import Tiles
 
 _FLOAT = 4
-_MULTIPLIED = 50.0
+_MULTIPLIED = 80.0
 """Multiplications in a nanosecond; about."""
 _MOVED = 20.0
 """Bytes of keys and values read or written in a nanosecond; about."""
 _WORTH_SHARING = 30_000
 """Nanoseconds that are divided: records of several shares take longer to write."""
-_FEW = 4
-"""Queries: for more, keys are read often enough to pack them."""
-_SCORES = 1 << 17
-"""Bytes of scores that are computed before their softmax."""
+_FEW, _FEW_AND_PAST = 2, 4
+"""Queries: for more, keys are read often enough to pack them; where they are put after those of the past
+right before they are read, that begins later."""
+_ROWS, _KEYS = 48, 256
+"""Queries and keys, about, whose scores are computed before their softmax: they stay in the cache."""
+_LINE = 16
+"""Numbers of a line of the cache."""
 _ROOM = 16
 """The number of the first room for scores and packed keys and values."""
 
@@ -106,6 +111,18 @@ def _code_of_few(cpu: str, lanes: int) -> Loaded:
     kind = instructions(cpu)
     assert kind is not None
     return kernels.loaded(AttentionKernel(cpu, lanes, kind.has_fma))
+
+
+@cache
+def _code_of_many(schedule: Schedule, height: int) -> Loaded:
+    from pyflame_rt.backends.native import kernels
+    from pyflame_rt.backends.native.floats.attention_blocks import AttentionBlocksKernel
+    from pyflame_rt.backends.native.processors import instructions
+
+    kind = instructions(schedule.cpu)
+    assert kind is not None
+    heights = (height, height - 1) if height > 1 else (height,)
+    return kernels.loaded(AttentionBlocksKernel(schedule, heights, kind.has_fma))
 
 
 @dataclass(frozen=True)
@@ -180,7 +197,7 @@ class CompiledAttention(Compiled):
         if self.has_past or self.present:
             whole = [self._whole(i, n) for i, n in ((0, self.size), (1, self.v_size))]
             places[_K], places[_V] = whole
-            if self.queries > _FEW:
+            if not self._are_few:
                 copies = [
                     tuple(self._copies(past, source, held, n))
                     for past, source, held, n in (
@@ -193,12 +210,16 @@ class CompiledAttention(Compiled):
         shares = [
             tuple(
                 self._few(share, some, places, new)
-                if self.queries <= _FEW
+                if self._are_few
                 else self._many(share, some, places)
             )
             for share, some in enumerate(self._heads_of_shares(work))
         ]
         return (*found, Step(tuple(shares), work))
+
+    @property
+    def _are_few(self) -> bool:
+        return self.queries <= (_FEW_AND_PAST if self.has_past or self.present else _FEW)
 
     def _work(self) -> float:
         """Nanoseconds, as estimated."""
@@ -260,18 +281,18 @@ class CompiledAttention(Compiled):
         from pyflame_rt.backends.native.steps import Call
 
         code = _code_of_few(self.cpu, self.schedule.lanes)
-        scores = self.room(8 + 4 * share, self.queries * self.keys)
+        scores = self.room(8 + share, self.queries * self.keys)
         q, k, v, y = (places[index] for index in (_Q, _K, _V, _OUT))
         copied, group = (self.has_past or self.present), self.heads // self.kv_heads
-        limit, step = self._limit(0)
-        ways = self._mask_ways()
+        limit, step = self.limit()
+        ways = self.mask_ways()
         for batch, some in heads:
             first, before = some.start, self.past * (batch * self.kv_heads + some.start) * _FLOAT
             yield Call(
                 code,
                 (
                     q.at(batch, first * group), k.at(batch, first), v.at(batch, first),
-                    y.at(batch, first * group), self._mask_at(batch, first * group, 0),
+                    y.at(batch, first * group), self.mask_at(batch, first * group),
                     scores.ctypes.data,
                     _place(_PAST_K, before * self.size) if self.has_past else 0,
                     _place(_PAST_V, before * self.v_size) if self.has_past else 0,
@@ -288,126 +309,89 @@ class CompiledAttention(Compiled):
     def _many(
         self, share: int, heads: Sequence[tuple[int, range]], places: dict[int, _Lies]
     ) -> Iterator[native.Call]:
-        """The calls for some heads of k and v, one after the other in the same memory."""
-        one = _Many(self, share, places)
-        for batch, some in heads:
-            for head in some:
-                yield from one.calls(batch, head)
+        """The calls for some heads of k and v."""
+        many = _Many(self, share, places)
+        return (many.call(batch, some) for batch, some in heads)
 
-    def _limit(self, first: int) -> tuple[int, int]:
-        """How many keys a query sees, and how many more the next one."""
-        return (self.past + 1 + first, 1) if self.causal else (self.keys, 0)
+    def limit(self) -> tuple[int, int]:
+        """How many keys the first query sees, and how many more the next one."""
+        return (self.past + 1, 1) if self.causal else (self.keys, 0)
 
-    def _mask_ways(self) -> list[int]:
+    def mask_ways(self) -> list[int]:
         """Bytes from one batch, head and query to the next in the mask."""
         shape = () if self.mask is None else self.mask
         shape = (1,) * (4 - len(shape)) + shape
         return [math.prod(shape[i + 1 :]) * _FLOAT if shape[i] > 1 else 0 for i in range(3)]
 
-    def _mask_at(self, batch: int, head: int, query: int) -> native.Number:
-        """Where the mask of a query begins; 0 if there is none."""
+    def mask_at(self, batch: int, head: int) -> native.Number:
+        """Where the mask of a head begins; 0 if there is none."""
         if self.mask is None:
             return 0
-        by_batch, by_head, by_query = self._mask_ways()
-        return _place(_MASK, batch * by_batch + head * by_head + query * by_query)
-
-    def softmax(
-        self, scores: Array, way: int, batch: int, head: int, first: int, rows: int
-    ) -> native.Call:
-        """That of some queries' scores, in their place."""
-        from pyflame_rt.backends.native import kernels
-        from pyflame_rt.backends.native.floats.rows import SoftmaxKernel
-        from pyflame_rt.backends.native.processors import instructions
-        from pyflame_rt.backends.native.steps import Call
-
-        kind = instructions(self.cpu)
-        assert kind is not None
-        kernel = SoftmaxKernel(self.cpu, self.schedule.lanes, kind.has_fma)
-        place, added = scores.ctypes.data, self._mask_at(batch, head, first)
-        record = (
-            place, place, added, rows, self.keys, way, way, self._mask_ways()[2],
-            *self._limit(first), bits(self.scale), 1,
-        )  # fmt: skip
-        return Call(kernels.loaded(kernel), record, (scores,))
+        by_batch, by_head, _ = self.mask_ways()
+        return _place(_MASK, batch * by_batch + head * by_head)
 
 
 class _Many:
-    """Many queries: keys and values are packed as weights are."""
+    """Many queries: keys and values are packed as weights are, head by head, in the same memory."""
 
     def __init__(self, of: CompiledAttention, share: int, places: dict[int, _Lies]) -> None:
+        from pyflame_rt.backends.native.floats.attention_blocks import state_size
+
         self._of, self._places = of, places
-        width = of.schedule.columns
-        self._width = width
-        self._way = -(-of.keys // width) * width * _FLOAT
-        self._rows = max(1, min(of.queries, _SCORES // self._way))
-        numbers = iter(range(8 + 4 * share, 12 + 4 * share))
-        self._packed_k = of.room(next(numbers), of.size * self._way // _FLOAT).reshape(
-            -1, of.size, width
-        )
-        v_panels = -(-of.v_size // width)
-        self._packed_v = of.room(next(numbers), v_panels * of.keys * width).reshape(
-            v_panels, of.keys, width
-        )
-        self._scores = of.room(next(numbers), self._rows * self._way // _FLOAT)
-        self._products: dict[int, Any] = {}
+        # Code takes vectors as wide as a panel.
+        vectors = 1 << (of.schedule.vectors.bit_length() - 1)
+        schedule = replace(of.schedule, vectors=vectors, shares=1, elements="f32")
+        tiles, width = _tiles(schedule.rows, of.queries), schedule.columns
+        self._code = _code_of_many(schedule, tiles.height)
+        together = min(max(1, _ROWS // tiles.height), tiles.high + tiles.low)
+        rows = together * tiles.height
+        keys = _rounded(-(-of.keys // -(-of.keys // _KEYS)), width)
+        self._sizes = (tiles.high, tiles.low, together, keys)
+        columns = _rounded(of.v_size, width)
+        sizes = (
+            _rounded(of.keys, width) * of.size, of.keys * columns,
+            rows * of.size, rows * keys, rows * columns, rows * state_size(schedule), _LINE,
+        )  # fmt: skip
+        ends = list(accumulate(_rounded(size, _LINE) for size in sizes))
+        self._room = of.room(8 + share, ends[-1] + _LINE)
+        start = _rounded(self._room.ctypes.data, _LINE * _FLOAT)
+        self._rooms = tuple(start + end * _FLOAT for end in (0, *ends[:-1]))
 
-    def calls(self, batch: int, head: int) -> Iterator[native.Call]:
-        """Those for a head of k and v."""
-        of, places = self._of, self._places
-        yield from self._pack_keys(places[_K], batch, head)
-        yield from self._pack_values(places[_V], batch, head)
-        group, scores = of.heads // of.kv_heads, self._scores
-        for q_head in range(head * group, (head + 1) * group):
-            for first in range(0, of.queries, self._rows):
-                rows = min(self._rows, of.queries - first)
-                to_scores, to_result = self._pair(rows)
-                q, y = places[_Q], places[_OUT]
-                at = scores.ctypes.data
-                yield from to_scores.step(q.at(batch, q_head, first), at, None).calls
-                yield of.softmax(scores, self._way, batch, q_head, first, rows)
-                yield from to_result.step(at, y.at(batch, q_head, first), None).calls
+    def call(self, batch: int, heads: range) -> native.Call:
+        """That for some heads of k and v."""
+        from pyflame_rt.backends.native.steps import Call
 
-    def _pair(self, rows: int) -> Any:
-        from pyflame_rt.backends.native.floats.products import Finish, Layout, Product
+        of = self._of
+        q, k, v, y = (self._places[index] for index in (_Q, _K, _V, _OUT))
+        group = of.heads // of.kv_heads
+        first, ways = heads.start * group, of.mask_ways()
+        return Call(
+            self._code,
+            (
+                q.at(batch, first), k.at(batch, heads.start), v.at(batch, heads.start),
+                y.at(batch, first), of.mask_at(batch, first), *self._rooms,
+                len(heads), group, of.keys, of.size, of.v_size, *self._sizes,
+                q.head, q.row, k.head, k.row, v.head, v.row, y.head, y.row,
+                ways[1], ways[2], *of.limit(), bits(of.scale),
+            ),
+            (self._room,),
+        )  # fmt: skip
 
-        if rows not in self._products:
-            of = self._of
-            q, y = self._places[_Q], self._places[_OUT]
-            to_scores = Layout(rows, of.keys, of.size, q.row, self._way)
-            to_result = Layout(rows, of.v_size, of.keys, self._way, y.row)
-            self._products[rows] = (
-                Product.of(of.schedule, to_scores, self._packed_k, None, Finish()),
-                Product.of(of.schedule, to_result, self._packed_v, None, Finish()),
-            )
-        return self._products[rows]
 
-    def _pack_keys(self, k: _Lies, batch: int, head: int) -> Iterator[native.Call]:
-        from pyflame_rt.backends.native.floats.copying import CopyKernel, copy_call
+def _tiles(most: int, rows: int) -> Tiles:
+    """As few as there can be. Many rows are tiles of `most` and of one row less, whatever their number,
+    so that lengths of texts have their code in common."""
+    from pyflame_rt.backends.native.tiles import Tiles
 
-        of, width = self._of, self._width
-        kernel, target = CopyKernel(of.cpu, of.schedule.lanes), self._packed_k.ctypes.data
-        panel = of.size * width * _FLOAT
-        whole, rest = divmod(of.keys, width)
-        ways = (width * k.row, k.row, _FLOAT), (panel, _FLOAT, width * _FLOAT)
-        if whole:
-            sizes = (whole, width, of.size)
-            yield copy_call(kernel, k.at(batch, head), target, sizes, *ways)
-        if rest:
-            source, sizes = k.at(batch, head, whole * width), (1, rest, of.size)
-            yield copy_call(kernel, source, target + whole * panel, sizes, *ways)
+    count = -(-rows // most)
+    height = most if rows >= count * (most - 1) else -(-rows // count)
+    high = rows - count * (height - 1)
+    return Tiles(high, count - high, height)
 
-    def _pack_values(self, v: _Lies, batch: int, head: int) -> Iterator[native.Call]:
-        from pyflame_rt.backends.native.floats.copying import CopyKernel, copy_call
 
-        of, width = self._of, self._width
-        kernel, target = CopyKernel(of.cpu, of.schedule.lanes), self._packed_v.ctypes.data
-        for panel in range(len(self._packed_v)):
-            columns = min(width, of.v_size - panel * width)
-            source = v.at(batch, head, 0, panel * width * _FLOAT)
-            at = target + panel * of.keys * width * _FLOAT
-            yield copy_call(
-                kernel, source, at, (of.keys, columns), (v.row, _FLOAT), (width * _FLOAT, _FLOAT)
-            )
+def _rounded(number: int, to: int) -> int:
+    """Up, to a multiple."""
+    return -(-number // to) * to
 
 
 def _lies(

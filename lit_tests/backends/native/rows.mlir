@@ -14,5 +14,5 @@ func.func @main(%x: memref<3x50xf32>) -> memref<3x50xf32> {
 // CHECK: builtin.module @norm
 // CHECK: llvm.sqrt
 // CHECK: builtin.module @softmax
-// CHECK: llvm.vector.reduce.fmaximum.v8f32
+// CHECK: llvm.vector.reduce.fmax.v8f32
 // CHECK-NOT: builtin.module @softmax

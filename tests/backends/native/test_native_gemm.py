@@ -26,8 +26,8 @@ ROOM = 7
 
 
 def small(kind: str) -> Schedule:
-    """A schedule whose parts of the depth are short, so that small products have several."""
-    return replace(SCHEDULES[kind], depth=24)
+    """A schedule whose parts and blocks of the depth are short, so that small products have several."""
+    return replace(SCHEDULES[kind], depth=24, block=8)
 
 
 def with_room(rows: int, columns: int, fill: float) -> np.ndarray:
