@@ -7,10 +7,11 @@ processor time of one thread. Bytes are those of operands and results, once.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from interleaving import interleaved
 
 _SAMPLE = 2e-2
 
@@ -110,10 +111,11 @@ def _row(cpu: str, case: Case, rounds: int) -> dict[str, Any]:
     inputs = [generator.uniform(0.1, 3, shape).astype(np.float32) for shape in case.shapes]
     native, plain = _plan(case.text(), cpu), _plan(case.text(), "")
     (y,), (z,) = native(inputs), plain(inputs)
-    ours, theirs = _in_turns([lambda: native(inputs), lambda: plain(inputs)], rounds)
-    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+    runs = {"ours": lambda: native(inputs), "NumPy's": lambda: plain(inputs)}
+    times = interleaved(runs, rounds, _SAMPLE)
+    ratios = [b / a for a, b in zip(times["ours"], times["NumPy's"], strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
-    seconds = statistics.median(ours)
+    seconds = statistics.median(times["ours"])
     return {
         "microseconds": seconds * 1e6, "ratio": middle, "quartiles": [low, high],
         "gigabytes": (sum(x.nbytes for x in inputs) + y.nbytes) / seconds / 1e9,
@@ -131,19 +133,3 @@ def _plan(text: str, cpu: str) -> Callable[[Any], Any]:
     native = f"convert-plan-to-native{{cpu={cpu}}},plan-fuse-elementwise," if cpu else ""
     pipelines.run(context, module, pipelines.parse(f"convert-pfrt-to-plan,{native}plan-allocate"))
     return NumpyBackend().compile(module).run
-
-
-def _in_turns(runs: list[Callable[[], object]], rounds: int) -> list[list[float]]:
-    counts: list[int] = []
-    for run in runs:
-        start = time.perf_counter()
-        run()
-        counts.append(max(1, round(_SAMPLE / max(time.perf_counter() - start, 1e-7))))
-    found: list[list[float]] = [[] for _ in runs]
-    for _ in range(rounds):
-        for seconds, run, count in zip(found, runs, counts, strict=True):
-            start = time.process_time()
-            for _ in range(count):
-                run()
-            seconds.append((time.process_time() - start) / count)
-    return found

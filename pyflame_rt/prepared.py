@@ -49,8 +49,6 @@ _LEAST = 1 << 20
 """Bytes of a model: a smaller one is compiled as soon as it is looked up."""
 _MOST = 1 << 27
 """Bytes of constants that are kept with a plan: those that the model's file does not have."""
-_ROOM = 1 << 29
-"""Bytes of all that is kept; what was used last stays."""
 _PARTS, _PIECE = 4, 1 << 20
 _ENVIRONMENT = ("OMP_", "OPENBLAS_", "PYFLAME_RT_")
 _AS_THEY_ARE = (
@@ -149,7 +147,6 @@ class Prepared:
 
     def _write(self, name: str, data: bytes) -> None:
         store.write(self.folder, name, data)
-        store.make_room(self.folder, _ROOM)
 
 
 def of(
@@ -228,7 +225,7 @@ def _reader(file: int, model: Bytes) -> Callable[[int, int], Any]:
 
 def _environment() -> Iterator[str]:
     for name in sorted(os.environ):
-        if name.startswith(_ENVIRONMENT) and name != store.FOLDER:
+        if name.startswith(_ENVIRONMENT) and name not in (store.FOLDER, store.ROOM):
             yield f"{name}={os.environ[name]}"
 
 

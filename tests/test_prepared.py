@@ -260,17 +260,6 @@ def test_what_is_no_program_is_not_read(images: np.ndarray) -> None:
             from_bytes(data[:end], model, {})
 
 
-def test_what_was_used_last_stays(tmp_path: Path) -> None:
-    folder = tmp_path / "kept"
-    for index, key in enumerate("abc"):
-        store.write(folder, key, bytes(1000))
-        os.utime(folder / key, (index, index))
-    assert store.read(folder, "a") == bytes(1000)
-    store.make_room(folder, 2500)
-    assert sorted(file.name for file in folder.iterdir()) == ["a", "c"]
-    store.make_room(tmp_path / "none", 0)
-
-
 def test_forms_of_weights_are_shared_by_plans_from_disk_and_made_anew(
     images: np.ndarray, loads: list[object]
 ) -> None:

@@ -38,9 +38,8 @@ _TAKEN, _DONE = (8 * _STEP.index(name) for name in ("taken", "done"))
 _OPEN, _INSIDE, _GATE = 0, 64, 128
 """Bytes of the gate: whether it is open, how many helpers are inside."""
 
-ALONE, BEGIN, WORK, HELP = range(4)
-"""Modes: a whole run by one thread; what comes before one with helpers, the run itself, and a helper's
-part of it."""
+ALONE, TOGETHER, HELP = range(3)
+"""Modes: a whole run by one thread, one with helpers, and a helper's part of that."""
 
 _PATIENCE = 4000
 """Looks at what another thread is to change before the processor is left to it."""
@@ -82,8 +81,7 @@ class RunKernel:
         together = _Together(b, given)
         mode(
             lambda: _begin(b, record, given, lambda: _alone(b, given)),
-            lambda: _begin(b, record, given, together.open),
-            together.work_to_the_end,
+            lambda: _begin(b, record, given, together.run),
             together.help,
         )
         return ModuleOp([b.finish()])
@@ -149,20 +147,18 @@ class _Together:
     def __init__(self, b: Builder, given: dict[str, SSAValue]) -> None:
         self._b, self._given = b, given
 
-    def open(self) -> None:
-        """Let helpers in, with nothing done yet."""
+    def run(self) -> None:
+        """Let helpers in, with nothing done yet; take shares, close the gate, and wait until helpers have
+        left."""
         b, given = self._b, self._given
+        gate = given["gate"]
 
         def clear(values: Pointers) -> None:
             for place in (_TAKEN, _DONE):
                 b.store_number(b.integer(0), b.at(values[0], place))
 
         over(b, given["count"], [given["steps"]], [8 * len(_STEP)], clear)
-        self._add(b.at(given["gate"], _OPEN), 1)
-
-    def work_to_the_end(self) -> None:
-        """Take shares, close the gate, and wait until helpers have left."""
-        b, gate = self._b, self._given["gate"]
+        self._add(b.at(gate, _OPEN), 1)
         self._work()
         self._add(b.at(gate, _OPEN), -1)
         self._wait(b.at(gate, _INSIDE), lambda inside: b.compare("sgt", inside, 0))
@@ -296,16 +292,21 @@ class Program:
             0 if self.layout is None else len(late),
             *layout, address_of(self._gate), _yields() if self.helpers else 0, 0,
         ]  # fmt: skip
-        self._modes = np.array([(mode, *record) for mode in range(4)], np.int64)
+        self._modes = np.array([(mode, *record) for mode in range(3)], np.int64)
         modes, way = address_of(self._modes), self._modes.strides[0]
-        self.addresses = tuple(modes + mode * way for mode in range(4))
+        self.addresses = tuple(modes + mode * way for mode in range(3))
         """Those of the records of the modes."""
-        self.last = len(_RECORD) * (BEGIN if self.helpers else ALONE) + len(_RECORD) - 1
+        self.last = len(_RECORD) * (TOGETHER if self.helpers else ALONE) + len(_RECORD) - 1
         self.refused = _seen(self._modes.reshape(-1))
         """Whether a run was refused stands at `last`."""
         kernel = kernels.loaded(RunKernel(cpu, self.helpers > 0))
         self._held = (kernel, steps)
         self.call = kernel.call
+
+    @property
+    def is_open(self) -> bool:
+        """Whether helpers may come in, or are inside."""
+        return bool(self._gate.any())
 
     def lay(self, arrays: Sequence[Array]) -> list[Array]:
         """Take late operands, whatever way they lie; copies of them are to be kept for the run."""

@@ -71,7 +71,10 @@ class PlanExecutable(Executable):
     @property
     def kernels(self) -> list[Any]:
         """What the machine code of a run was made of, in order; each once."""
-        frame, call = self._free.pop()
+        try:
+            frame, call = self._free.pop()
+        except IndexError:
+            frame, call = self._frame()
         self._free.append((frame, call))
         return frame.kernels
 

@@ -41,7 +41,7 @@ _OTHERS = (
 )  # fmt: skip
 """Algorithms without weights to pack that machine code is faster for, whatever their sizes."""
 
-_PRODUCTS = ("conv_gemm_1x1_nhwc", "gemm", "matmul", *CONVOLUTIONS)
+_PRODUCTS = ("conv_gemm_1x1_nhwc", "conv_transpose_nhwc", "gemm", "matmul", *CONVOLUTIONS)
 """The algorithms that machine code is faster for; the second operand is the weights."""
 
 _OF_TWO = ("gemm", "matmul")

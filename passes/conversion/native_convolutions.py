@@ -20,7 +20,7 @@ CONVOLUTIONS = ("conv_im2col_nhwc", _TILED)
 """The algorithms whose calls become machine code by windows or by tiles; the table of algorithms has
 chosen between them by what NumPy takes."""
 
-_POINTWISE = "conv_gemm_1x1_nhwc"
+_OTHERS = ("conv_gemm_1x1_nhwc", "conv_transpose_nhwc")
 _FEW = 8
 """With fewer channels a register of a tile is almost empty."""
 
@@ -28,7 +28,7 @@ _FEW = 8
 def convolution_schedule(call: CallOp, schedule: Schedule) -> Schedule:
     """The schedule of a call; that of a convolution suits its features, and with windows of 3 x 3 says
     which way is faster."""
-    if call.algorithm in (*CONVOLUTIONS, _POINTWISE) and call.into:
+    if call.algorithm in (*CONVOLUTIONS, *_OTHERS) and call.into:
         schedule = schedule.narrowed(_shape(call.into[0])[-1])
     windows = _windows(call) if call.algorithm in CONVOLUTIONS and call.into else None
     if windows is None or schedule.elements == "bf16_pairs":

@@ -17,10 +17,11 @@ from typing import cast
 
 from xdsl.ir import SSAValue
 
-from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape
+from pyflame_rt.dialects.pfrt.base import PfrtOp, Shape, constant_of
 from pyflame_rt.dialects.pfrt.constraints import ints
-from pyflame_rt.dialects.pfrt.convolution import ConvOp
+from pyflame_rt.dialects.pfrt.convolution import ConvOp, ConvTransposeOp
 from pyflame_rt.dialects.pfrt.integer_products import QuantizedConvOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.layouts import LayoutOp
 from pyflame_rt.dialects.pfrt.normalization import BatchNormalizationOp
 from pyflame_rt.dialects.pfrt.pieces import ConcatOp, SplitOp
@@ -43,6 +44,10 @@ _COMPILED = 20.0
 """What a compiled op saves, at least: the calls that it is elsewhere."""
 _UNKNOWN, _TAP = 100.0, 1.0
 """The same where sizes are not known, beside so many nanoseconds for each tap of a channel."""
+_BACK = 2.2
+"""Gigabytes a second of a conversion back, of many channels."""
+_SPREAD = 1.5
+"""Nanoseconds of what an element adds at a tap, where that is written and added up."""
 _FEW = 8
 """Channels that are moved piece by piece."""
 _FAST_DTYPES = ("float32", "float64")
@@ -59,7 +64,7 @@ def conversions(value: SSAValue, channel_axis: int, moves: bool) -> Conversions:
     shape = _known(shape_of(value) or ())
     size = math.prod(shape) * dtype_of(value).itemsize
     channels = shape[channel_axis]
-    back = 10.0 if channels < _FEW else 2.2
+    back = 10.0 if channels < _FEW else _BACK
     return Conversions(2 + size / _forth(channels) * _NANO, 2 + size / back * _NANO)
 
 
@@ -119,14 +124,16 @@ def difference(op: PfrtOp) -> float:
 
 def is_compiled(op: PfrtOp) -> bool:
     """Whether there is machine code for an op on nhwc: convolutions of one group or of each channel by
-    itself, and pools, of f32 and two spatial axes, whatever their sizes; or convolutions and maxima of
-    bytes."""
+    itself, and pools, of f32 and two spatial axes, whatever their sizes; transposed convolutions of one
+    group and known sizes; or convolutions and maxima of bytes."""
     if isinstance(op, QuantizedConvOp | MaxPoolOp) and dtype_of(op.operands[0]).name in _BYTES:
         shapes = [static_shape_of(value) for value in (*op.operands, *op.results)]
         return None not in shapes and len(shapes[0] or ()) == 4
     if isinstance(op, GlobalAveragePoolOp | GlobalMaxPoolOp):
         # With known sizes they lie as those before them.
         return not _has_algorithm(op) and dtype_of(op.operands[0]).name == "float32"
+    if isinstance(op, ConvTransposeOp):
+        return _spread(op) > 0
     if not isinstance(op, ConvOp | MaxPoolOp | AveragePoolOp):
         return False
     shape = shape_of(op.operands[0]) or ()
@@ -139,7 +146,11 @@ def saved_by_code(op: PfrtOp) -> float:
     """What an op that is compiled saves by that, at least."""
     if _has_algorithm(cast(LayoutOp, op)):
         return _COMPILED
-    if not isinstance(op, ConvOp | PoolOp):
+    if isinstance(op, ConvTransposeOp):
+        # Its result is large, and turned by machine code too where it is turned back.
+        size = math.prod(_known(shape_of(op.result) or ())) * dtype_of(op.result).itemsize
+        return (_spread(op) * _SPREAD + size / _BACK) * _NANO
+    if not isinstance(op, ConvIntegerToFloatOp | ConvOp | PoolOp):
         return _UNKNOWN
     shape, outputs, axes = op.data_shape, op.output_sizes(), op.window_axes()
     if shape is None or outputs is None or axes is None:
@@ -148,6 +159,20 @@ def saved_by_code(op: PfrtOp) -> float:
     positions = batch * math.prod(_known(outputs, batch=False))
     taps = math.prod(_or(axis.kernel, 3) for axis in axes)
     return _UNKNOWN + channels * positions * taps * _TAP * _NANO
+
+
+def _spread(op: ConvTransposeOp) -> int:
+    """How many numbers elements add at all taps; 0 if there is no machine code for an op."""
+    values = (op.x, op.w, op.result)
+    shape, axes, weights = op.data_shape, op.transposed_axes(), static_shape_of(op.w)
+    if shape is None or axes is None or weights is None or len(weights) != 4:
+        return 0
+    is_known = all(static_shape_of(v) is not None and dtype_of(v).name == "float32" for v in values)
+    is_plain = all(axis.dilation == 1 and axis.kernel >= axis.stride for axis in axes)
+    if not (is_known and is_plain) or op.group.value.data != 1 or constant_of(op.w) is None:
+        return 0
+    batch, _, *sizes = shape
+    return batch * math.prod(sizes) * math.prod(weights[1:])
 
 
 def _conv(op: ConvOp) -> float:

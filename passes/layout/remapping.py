@@ -5,6 +5,7 @@ With T the conversion of a value and p the axes' permutation:
 * op {layout = source}(x, …) = T⁻¹(op {layout = target}(T(x), …)) for ops that have a layout;
 * conv(x, w) = T⁻¹(conv {layout = target, x_layout = source}(x, w));
 * f(a, b, …) = T⁻¹(f(T(a), T(b), …)) for elementwise ops; what broadcasts gets its rank first;
+* f(x), s, z = (T⁻¹(f(T(x))), s, z) for what x is measured for as a whole, and quantized by;
 * op(x) {axis = i} = T⁻¹(op(T(x)) {axis = p⁻¹(i)}) for ops along axes, which only a permutation
   can follow; without the T⁻¹ for a reduction whose remaining axes keep their order.
 """
@@ -24,11 +25,12 @@ from pyflame_rt.dialects.pfrt.constraints import ints
 from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.integer_products import QuantizedConvOp
 from pyflame_rt.dialects.pfrt.integer_sums import QlinearAddOp, QlinearConvAddOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.layouts import LayoutOp
 from pyflame_rt.dialects.pfrt.normalization import SoftmaxLikeOp
 from pyflame_rt.dialects.pfrt.pieces import ConcatOp, PadOp, SliceOp, SplitOp
 from pyflame_rt.dialects.pfrt.pooling import MaxPoolWithIndicesOp
-from pyflame_rt.dialects.pfrt.quantization import ScaledOp
+from pyflame_rt.dialects.pfrt.quantization import DynamicQuantizeLinearOp, ScaledOp
 from pyflame_rt.dialects.pfrt.reduction import ArgOp, ReduceOp
 from pyflame_rt.dialects.pfrt.resizing import ResizeOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of, to_property
@@ -54,6 +56,8 @@ class Following:
 
 def following(op: PfrtOp, direction: Direction) -> Following | None:
     """The op in the target layout; None if it cannot follow."""
+    if isinstance(op, DynamicQuantizeLinearOp):
+        return _measured(op, direction)
     ranks = {len(shape) for v in op.results if (shape := shape_of(v)) is not None}
     if len(ranks) != 1 or any(shape_of(value) is None for value in op.operands):
         return None
@@ -74,7 +78,7 @@ def _with_layout(op: LayoutOp, direction: Direction) -> Following | None:
     if op.data_layout != direction.source or rank < 3:
         return None
     data = {0}
-    if isinstance(op, ConvOp) and op.residual is not None:
+    if isinstance(op, ConvIntegerToFloatOp | ConvOp) and op.residual is not None:
         data.add(len(op.operands) - 1)
     if isinstance(op, QlinearConvAddOp):
         data.add(_RESIDUAL)
@@ -199,6 +203,13 @@ def _scaled(op: PfrtOp, direction: Direction) -> Following | None:
         return Following(frozenset((0,)), frozenset((0,)))
     moved: dict[str, Attribute | None] = {"axis": IntegerAttr(direction.axis(axis, rank), 64)}
     return Following(frozenset((0,)), frozenset((0,)), moved)
+
+
+def _measured(op: DynamicQuantizeLinearOp, direction: Direction) -> Following | None:
+    """The integers in the target form; their scale and zero point are what they were."""
+    if _rank(op.x) is None or not direction.permutes:
+        return None
+    return Following(frozenset((0,)), frozenset((0,)))
 
 
 def _sum(op: PfrtOp, direction: Direction) -> Following | None:

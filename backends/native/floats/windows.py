@@ -204,11 +204,13 @@ class _Channels:
         b, kernel = self._b, self._kernel
         loaded = [b.load_vector(address, kernel.lanes, self._mask) for address in addresses]
         if kernel.what == "depthwise":
-            total = self._bias
-            assert total is not None
-            for value, factor in zip(loaded, self._factors, strict=True):
+            assert self._bias is not None
+            pairs = zip(loaded, self._factors, strict=True)
+            total = b.multiply(*next(pairs))
+            for value, factor in pairs:
                 total = b.multiply_add(value, factor, total)
-            return total
+            # In the end, as NumPy does: what quantized data sum up to is exact, and rounded once then.
+            return b.add_floats(total, self._bias)
         combine = b.larger if kernel.what == "max" else b.add_floats
         total, *others = loaded
         for value in others:

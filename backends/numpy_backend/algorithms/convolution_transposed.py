@@ -21,13 +21,11 @@ from pyflame_rt.backends.runtime import Array
 from pyflame_rt.kernels.windows import TransposedAxis, transposed_axes
 
 
-def _conv_transpose(call: BoundCall) -> Run | None:
-    """y = the sum over taps of w[tap] @ x, shifted, an image at a time."""
-    x, w, y, params = call.input(0), call.input(1), call.output, call.params
-    if not call.computes() or not call.in_layout("nchw") or 0 in (*x.shape, *w.shape, *y.shape):
-        return None
-    axes = transposed_axes(
-        w.shape[2:],
+def axes_of(call: BoundCall) -> tuple[TransposedAxis, ...]:
+    """The spatial axes of a call."""
+    params = call.params
+    return transposed_axes(
+        call.shape(1)[2:],
         params.get("strides", ()),
         params.get("pads", ()),
         params.get("dilations", ()),
@@ -35,6 +33,14 @@ def _conv_transpose(call: BoundCall) -> Run | None:
         params.get("output_padding", ()),
         params.get("output_shape", ()),
     )
+
+
+def _conv_transpose(call: BoundCall) -> Run | None:
+    """y = the sum over taps of w[tap] @ x, shifted, an image at a time."""
+    x, w, y, params = call.input(0), call.input(1), call.output, call.params
+    if not call.computes() or not call.in_layout("nchw") or 0 in (*x.shape, *w.shape, *y.shape):
+        return None
+    axes = axes_of(call)
     group, taps, positions = params.get("group", 1), w.shape[1:], math.prod(x.shape[2:])
     depth = x.shape[1] // group
     weights = w.reshape(group, depth, -1).swapaxes(1, 2)
@@ -89,9 +95,17 @@ def _reaches(
     return found
 
 
-IMPLEMENTATIONS: tuple[Implementation, ...] = (
-    bound(
-        "conv_transpose_gemm", _conv_transpose, "strides", "pads", "dilations", "group", "auto_pad",
-        "output_padding", "output_shape", "layout", "activation",
-    ),
+_PARAMS = (
+    "strides", "pads", "dilations", "group", "auto_pad", "output_padding", "output_shape", "layout",
+    "activation",
 )  # fmt: skip
+
+
+def _by_kernel(_: BoundCall) -> None:
+    """Unless there is machine code for it."""
+
+
+IMPLEMENTATIONS: tuple[Implementation, ...] = (
+    bound("conv_transpose_gemm", _conv_transpose, *_PARAMS),
+    bound("conv_transpose_nhwc", _by_kernel, *_PARAMS),
+)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyflame_rt.backends.native.floats.products import Layout
     from pyflame_rt.backends.native.steps import Call, Place, Step
 
-_PADDED = 6
+PADDED = 6
 """The number of the room for a padded image."""
 
 _WORTH_SHARING = 1 << 16
@@ -133,7 +133,7 @@ class Padded:
         )
         count = math.prod(shape) * channels
         dtype = np.dtype(np.uint16) if is_rounded else x.dtype
-        room = call.rooms.get(_PADDED, dtype, count * dtype.itemsize)
+        room = call.rooms.get(PADDED, dtype, count * dtype.itemsize)
         image = room[:count].reshape(*shape, channels)
         (top, left), (height, width) = begins, sizes
         return Padded(image, image[top : top + height, left : left + width], x.strides[1:])

@@ -329,6 +329,12 @@ def _conv(schedule: Schedule, call: BoundCall) -> Run | None:
     return prepare(schedule, call)
 
 
+def _conv_transpose(schedule: Schedule, call: BoundCall) -> Run | None:
+    from pyflame_rt.backends.numpy_backend.compiled.transposed import prepare
+
+    return prepare(schedule, call)
+
+
 def _batch_normalization(schedule: Schedule, call: BoundCall) -> Run | None:
     from pyflame_rt.backends.numpy_backend.compiled.normalization import batch_normalization
 
@@ -353,6 +359,7 @@ _IMAGES: Mapping[str, str] = MappingProxyType(
         "clip": "clip",
         "concat": "concat",
         "conv_integer_nhwc": "conv_integer",
+        "conv_integer_to_float_nhwc": "conv_integer_to_float",
         "max_pool_bytes_nhwc": "max_pool",
         "qlinear_add": "qlinear_add",
         "qlinear_conv": "qlinear_conv",
@@ -371,6 +378,7 @@ _FORMS: Mapping[str, Callable[[Schedule, Any], Function | None]] = MappingProxyT
             name: partial(_window, name)
             for name in ("average_pool_nhwc", "conv_depthwise_nhwc", "max_pool_nhwc")
         },
+        "conv_transpose_nhwc": _conv_transpose,
         "attention": _attention,
         "batch_normalization_folded_nhwc": _batch_normalization,
         **{name: partial(_movement, name) for name in MOVEMENTS},

@@ -132,8 +132,7 @@ def joined(parts: Sequence[NativeStep]) -> Joined:
 
 def going(program: Program, held: object) -> Bound:
     """The call of a program whose late operands are there, by as many threads as are worth it."""
-    call, addresses, refused, last = program.call, program.addresses, program.refused, program.last
-    alone, begin, work, helping = addresses
+    call, (alone, all_of_it, helping) = program.call, program.addresses
     if not program.helpers:
 
         def go(held: object = held) -> None:
@@ -146,14 +145,10 @@ def going(program: Program, held: object) -> Bound:
         call(helping)
 
     def together() -> None:
-        call(begin)
-        if refused[last]:
-            return
-        try:
-            team.ask(help_out, helpers)
-        finally:
-            # Also after an interrupt: helpers may be using the memory of this run.
-            call(work)
+        # One call lets helpers in and ends when they have left, so that no interrupt comes between.
+        # They do not come before it has begun: until then this thread holds the interpreter.
+        team.ask(help_out, helpers)
+        call(all_of_it)
 
     return together
 

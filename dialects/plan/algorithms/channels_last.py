@@ -181,6 +181,10 @@ CHANNELS_LAST: tuple[Algorithm, ...] = (
         scratch=_winograd_scratch, cost=_winograd_cost,
     ),
     Algorithm(
+        "conv_transpose_nhwc", "pfrt.conv_transpose", late=False, applies=channels_last,
+        cost=arithmetic,
+    ),
+    Algorithm(
         "max_pool_nhwc", "pfrt.max_pool", late=False, applies=channels_last,
         scratch=_axis_by_axis, cost=arithmetic,
     ),

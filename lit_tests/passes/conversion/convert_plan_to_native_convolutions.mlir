@@ -62,3 +62,15 @@ func.func @others(%x: memref<1x56x56x64xf32>) -> (memref<1x28x28x64xf32>, memref
 // CHECK-LABEL: @others
 // CHECK-COUNT-2: plan.schedule
 // CHECK-NOT: output_tile
+
+// -----
+
+// A transposed convolution of data whose channels lie together has a product for each phase of its strides.
+func.func @transposed(%x: memref<1x8x8x64xf32>) -> memref<1x16x16x32xf32> {
+  %w = plan.constant {value = dense<0.5> : tensor<64x32x2x2xf32>} : memref<64x32x2x2xf32>
+  %y = plan.new : memref<1x16x16x32xf32>
+  plan.call @conv_transpose_nhwc(%x, %w) into(%y) {params = {layout = "nhwc", group = 1 : i64, strides = array<i64: 2, 2>}} : (memref<1x8x8x64xf32>, memref<64x32x2x2xf32>) into(memref<1x16x16x32xf32>)
+  func.return %y : memref<1x16x16x32xf32>
+}
+// CHECK-LABEL: @transposed
+// CHECK: plan.call @conv_transpose_nhwc{{.*}}plan.schedule = {cpu = "avx512"

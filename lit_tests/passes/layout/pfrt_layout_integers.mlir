@@ -37,3 +37,16 @@ func.func @main(%x: tensor<1x8x4x4xui8>, %w: tensor<8x8x1x1xi8>, %t: tensor<8xf3
 // CHECK-NEXT: %q = pfrt.quantize_linear %a, %t {axis = 3 : i64
 // CHECK-NEXT: [[Y:%.*]] = pfrt.conv_integer %q, %w {layout = "nhwc"}
 // CHECK-NEXT: %y = pfrt.transpose [[Y]]
+
+// -----
+
+// Data that are measured in a run, residuals and results of reals lie as the bytes between them do.
+func.func @main(%x: tensor<1x8x4x4xf32>, %w: tensor<8x8x3x3xi8>, %t: tensor<8xf32>) -> tensor<1x8x4x4xf32> {
+  %q, %s, %z = pfrt.dynamic_quantize_linear %x : tensor<1x8x4x4xf32> -> tensor<1x8x4x4xui8>, tensor<f32>, tensor<ui8>
+  %y = pfrt.conv_integer_to_float %q, %w, %s, %t x_zero_point(%z : tensor<ui8>) plus(%x : tensor<1x8x4x4xf32>) {pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x4x4xui8>, tensor<8x8x3x3xi8>, tensor<f32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
+  func.return %y : tensor<1x8x4x4xf32>
+}
+// CHECK: [[X:%.*]] = pfrt.transpose %x
+// CHECK-NEXT: %q, %s, %z = pfrt.dynamic_quantize_linear [[X]] : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>, tensor<f32>, tensor<ui8>
+// CHECK-NEXT: [[Y:%.*]] = pfrt.conv_integer_to_float %q, %w, %s, %t x_zero_point(%z : tensor<ui8>) plus([[X]] : tensor<1x4x4x8xf32>) {{.*}}layout = "nhwc"
+// CHECK-NEXT: %y = pfrt.transpose [[Y]]
