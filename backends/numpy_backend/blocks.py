@@ -49,11 +49,13 @@ class Rooms:
         """What one call has prepared that others like it may use."""
         self.alike: Counter[Hashable] = Counter()
         """How many calls there are of each kind of these."""
+        self.spare: list[Array] = []
+        """Memory that calls in a row have for what only they need, while they run."""
 
     @property
     def nbytes(self) -> int:
         """The bytes of all rooms so far, those of lanes included."""
-        own = sum(held.nbytes for held in self._held.values())
+        own = sum(held.nbytes for held in (*self._held.values(), *self.spare))
         return own + sum(lane.nbytes for lane in self._lanes.values())
 
     def of_lane(self, index: int) -> Rooms:

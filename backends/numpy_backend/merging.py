@@ -6,7 +6,7 @@ them with a block before the next block, they find it in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -26,8 +26,8 @@ NAMES = frozenset(entry.name for entry in ELEMENTWISE) | {"cast"}
 BLOCK = 2 * blocks.BLOCK
 """Bytes of each operand of a block: few have three, and each call on a block takes a microsecond."""
 
-_WIDE = 1024
-"""Elements that NumPy takes longer for than for going on to the next row."""
+_WIDE = 1 << 12
+"""Elements of which each row should have as many, at least: NumPy takes up to twice as long for shorter ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,26 +72,43 @@ class Elementwise:
         return rows[0] if rows else 1
 
     @property
+    def gains(self) -> bool:
+        """Whether it is worth being cut: it does not fit in the cache, or has constants to be repeated."""
+        return self.size * 4 > BLOCK or self.row > 1
+
+    @property
     def can_be_cut(self) -> bool:
         """Whether a block of the result takes the same block of each operand."""
         return all(a.size == self.size and a.flags.c_contiguous for a in self.whole)
 
-    def on_rows(self, parts: Sequence[slice], width: int) -> list[Bound]:
-        """The calls on stretches of the elements that are multiples of a width, and that of rows: constants
-        are repeated to that width, as NumPy has something to do for each row."""
-        repeated = {
+    def on_rows(self, part: slice, repeated: Mapping[int, Array]) -> list[Bound]:
+        """The calls on a stretch of whole rows, with constants of a row `repeated`, and on what is left
+        over of their repetitions."""
+        width = next(iter(repeated.values())).size
+        middle = part.stop - (part.stop - part.start) % width
+
+        def cut(array: Array | None, start: int, stop: int) -> Array | None:
+            if array is None or (array.size == 1 and self.size > 1):
+                return None if array is None else array.reshape(())
+            row = repeated.get(id(array))
+            if row is not None:
+                return row[: stop - start]
+            flat = array.reshape(-1)[start:stop]
+            return flat if flat.size <= width else flat.reshape(-1, width)
+
+        return [
+            partial(self.function, *(cut(a, start, stop) for a in self.arrays))
+            for start, stop in ((part.start, middle), (middle, part.stop))
+            if start < stop
+        ]
+
+    def repeated(self, width: int) -> dict[int, Array]:
+        """Constants of a row, by identity, as often as makes such a number of elements."""
+        return {
             id(a): np.tile(a.reshape(-1), width // a.size)
             for a in self.arrays
             if a is not None and self._is_a_row(a)
         }
-
-        def cut(array: Array | None, part: slice) -> Array | None:
-            if array is None or (array.size == 1 and self.size > 1):
-                return None if array is None else array.reshape(())
-            row = repeated.get(id(array))
-            return array.reshape(-1)[part].reshape(-1, width) if row is None else row
-
-        return [partial(self.function, *(cut(a, part) for a in self.arrays)) for part in parts]
 
     def on(self, part: slice) -> Bound:
         """The call on a stretch of the elements."""
@@ -115,12 +132,14 @@ def merged(steps: Sequence[Bound | Elementwise]) -> list[tuple[Bound, int]]:
 
     def finish(end: int) -> None:
         if row:
-            runs = [step.run for step in row] if len(row) == 1 else _block_by_block(row)
-            found.append((sequence(runs), end - len(row)))
+            is_cut = len(row) > 1 or row[0].row > 1
+            found.append(
+                (sequence(_block_by_block(row) if is_cut else [row[0].run]), end - len(row))
+            )
             row.clear()
 
     for index, step in enumerate(steps):
-        if isinstance(step, Elementwise) and step.can_be_cut and step.size * 4 > BLOCK:
+        if isinstance(step, Elementwise) and step.can_be_cut and step.gains:
             if row and not (
                 step.size == row[0].size
                 and len({one.row for one in (*row, step)} - {1}) < 2
@@ -137,9 +156,8 @@ def merged(steps: Sequence[Bound | Elementwise]) -> list[tuple[Bound, int]]:
 
 def _apart(steps: Sequence[Elementwise]) -> bool:
     """Whether arrays of the steps that share memory are the same, element by element."""
-    spans = {_span(a): a for step in steps for a in step.whole}
-    places = sorted(spans)
-    return all(end <= begin for (_, end, _), (begin, _, _) in pairwise(places))
+    spans = {_span(array) for step in steps for array in step.whole}
+    return all(end <= begin for (_, end, _), (begin, _, _) in pairwise(sorted(spans)))
 
 
 def _span(array: Array) -> tuple[int, int, int]:
@@ -148,22 +166,16 @@ def _span(array: Array) -> tuple[int, int, int]:
 
 
 def _block_by_block(steps: Sequence[Elementwise]) -> list[Bound]:
-    widest = max(a.itemsize for step in steps for a in step.whole)
-    size, block = steps[0].size, max(1, BLOCK // widest)
-    width = _width(size, max(step.row for step in steps))
-    block = max(1, block // width) * width
-    parts = [slice(start, min(start + block, size)) for start in range(0, size, block)]
-    calls = [
-        [step.on(part) for part in parts] if step.row == 1 else step.on_rows(parts, width)
-        for step in steps
-    ]
-    return [of_part[k] for k in range(len(parts)) for of_part in calls]
-
-
-def _width(size: int, row: int) -> int:
-    """A number of rows, by which all of them can be divided, with elements enough for one pass."""
-    if row == 1:
-        return 1
-    count = size // row
-    fits = (k * row for k in range(1, min(count, _WIDE) + 1) if count % k == 0 and k * row >= _WIDE)
-    return next(fits, row)
+    """The calls of all steps on a block, then on the next one."""
+    size, row = steps[0].size, max(step.row for step in steps)
+    widest = max(array.itemsize for step in steps for array in step.whole)
+    width = 1 if row == 1 else min(-(-_WIDE // row) * row, size)
+    unit = width if width * widest <= BLOCK else row
+    block = max(1, BLOCK // widest // unit) * unit
+    repeated = [step.repeated(width) if step.row > 1 else {} for step in steps]
+    calls: list[Bound] = []
+    for start in range(0, size, block):
+        part = slice(start, min(start + block, size))
+        for step, rows in zip(steps, repeated, strict=True):
+            calls += step.on_rows(part, rows) if rows else [step.on(part)]
+    return calls

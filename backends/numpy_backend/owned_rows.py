@@ -6,6 +6,7 @@ with what only they need in memory of their own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,8 +19,9 @@ from pyflame_rt.backends.native.steps import Step, address_of
 from pyflame_rt.backends.numpy_backend.compiled.owned import OwnedStep, Prepared
 from pyflame_rt.backends.numpy_backend.compiled.steps import going
 from pyflame_rt.backends.numpy_backend.environment import release
+from pyflame_rt.backends.numpy_backend.packing import on_lines
 from pyflame_rt.backends.numpy_backend.program import Instruction, Release
-from pyflame_rt.backends.runtime import Array, failure
+from pyflame_rt.backends.runtime import Array, ArrayType, failure
 
 Bound = Callable[[], object]
 
@@ -163,9 +165,11 @@ class _Together:
         prepared = [found for found in last if found is not None]
         if len(prepared) < len(last):
             return None
-        joining = _Joining(self._values, self._results, self._slots)
+        spare = self._entries[0].step.rooms.spare
+        joining = _Joining(self._values, self._results, self._slots, spare)
         for entry, found in zip(self._entries, prepared, strict=True):
             joining.add(entry.step, found)
+            joining.release(entry.released)
         return joining.finish(self._entries[0].step)
 
 
@@ -173,7 +177,9 @@ class _Joining:
     """Puts steps of several calls together. Operands are numbered: what comes in, results, and then
     what has an address."""
 
-    def __init__(self, values: tuple[int, ...], results: tuple[int, ...], slots: int) -> None:
+    def __init__(
+        self, values: tuple[int, ...], results: tuple[int, ...], slots: int, spare: list[Array]
+    ) -> None:
         self._numbers = {place: number for number, place in enumerate((*values, *results))}
         self._late = len(self._numbers)
         self._results, self._slots = results, slots
@@ -182,6 +188,23 @@ class _Joining:
         self._made: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         self._held: list[Any] = []
         self._is_well = True
+        self._spare, self._taken = spare, dict[int, Array]()
+        """Memory for results that only these calls need, and that of those that are still needed."""
+
+    def release(self, slots: Sequence[int]) -> None:
+        """What follows may lie where these results do."""
+        self._spare += [self._taken.pop(slot) for slot in slots if slot in self._taken]
+
+    def _room(self, slot: int, kind: ArrayType) -> Array:
+        """Memory for a result that only these calls need: the least that is spare, or new."""
+        size = math.prod(kind.static_shape) * kind.dtype.itemsize
+        fitting = [index for index, room in enumerate(self._spare) if room.nbytes >= size]
+        if fitting:
+            found = self._spare.pop(min(fitting, key=lambda index: self._spare[index].nbytes))
+        else:
+            found = on_lines(np.empty(size, np.uint8))
+        self._taken[slot] = found
+        return found[:size].view(kind.dtype).reshape(kind.static_shape)
 
     def add(self, step: OwnedStep, prepared: Prepared) -> None:
         """The steps of a call."""
@@ -189,7 +212,7 @@ class _Joining:
             if slot in self._results:
                 self._made[slot] = kind.static_shape, kind.dtype
             else:
-                self._numbers[slot] = self._known(np.empty(kind.static_shape, kind.dtype))
+                self._numbers[slot] = self._known(self._room(slot, kind))
         places = (*step.operands, *step.slots)
         late = iter(prepared.found.late)
         numbers = [
@@ -217,6 +240,7 @@ class _Joining:
 
     def finish(self, step: OwnedStep) -> Callable[[Sequence[Any]], bool] | None:
         """What runs all of it on what comes in, and says whether that lay well."""
+        self.release(tuple(self._taken))
         program = Program(step.cpu, self._steps, self._addresses)
         if program.layout is None or not self._is_well:
             return None

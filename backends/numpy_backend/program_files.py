@@ -92,7 +92,7 @@ class _Writer:
         # A file is mapped again by who reads it.
         self._first = None if mapped_at(model) is not None else model.ctypes.data
         self.constants: list[object] = []
-        self.data: list[bytes] = []
+        self.data: list[bytes | memoryview] = []
         self.size = 0
         self._known: dict[int, int] = {}
         self._places: dict[tuple[int, int], int] = {}
@@ -152,7 +152,7 @@ class _Writer:
         if key not in self._places:
             room = -array.nbytes % _LINE
             self._places[key] = self.size
-            self.data.append(array.tobytes() + bytes(room))
+            self.data += [array.reshape(-1).view(np.uint8).data, bytes(room)]
             self.size += array.nbytes + room
             if self.size > self._most:
                 raise NotPlainError("constants are too large")

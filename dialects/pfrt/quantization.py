@@ -31,7 +31,7 @@ from pyflame_rt.dialects.pfrt.integer_products import (
     QlinearMatmulOp,
 )
 from pyflame_rt.dialects.pfrt.integer_sums import QlinearAddOp, QlinearConvAddOp
-from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp, MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.types import (
     DYNAMIC,
     dtype_of,
@@ -225,6 +225,7 @@ class DynamicQuantizeLinearOp(PfrtOp):
 
 OPS: tuple[type[PfrtOp], ...] = (
     ConvIntegerOp,
+    ConvIntegerToFloatOp,
     DequantizeLinearOp,
     DynamicQuantizeLinearOp,
     MatmulIntegerOp,

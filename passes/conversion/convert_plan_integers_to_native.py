@@ -25,6 +25,7 @@ from pyflame_rt.errors import PassFailed
 _PRODUCTS: Mapping[str, int] = MappingProxyType(
     {
         "conv_integer_nhwc": 1,
+        "conv_integer_to_float_nhwc": 1,
         "matmul_integer": 1,
         "matmul_integer_to_float": 1,
         "qlinear_conv": 3,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from pyflame_rt.dialects.pfrt.activation import ClipOp
 from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.fused import FusedOp
 from pyflame_rt.dialects.pfrt.integer_products import QlinearConvOp, QlinearMatmulOp
-from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp, MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.quantization import (
     DequantizeLinearOp,
     DynamicQuantizeLinearOp,
@@ -27,6 +27,7 @@ from pyflame_rt.dialects.pfrt.quantization import (
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, PropertyValue, dtype_of, shape_of, tensor
 from pyflame_rt.dialects.plan.algorithms.exactness import is_exact
 from pyflame_rt.dialects.rewriting import carry
+from pyflame_rt.passes.conversion.quantized_sums import Real, total
 from pyflame_rt.passes.conversion.widened_products import measured, widened
 from pyflame_rt.passes.fusion.inlining import inlined
 from pyflame_rt.passes.quantization.placing import Place
@@ -36,6 +37,9 @@ Array = npt.NDArray[Any]
 
 _EXACT = 1 << 24
 """Below it, f32 holds every integer."""
+
+_IMAGE = 4
+"""Dimensions."""
 
 _LEAST_CHANNELS, _LEAST_POSITIONS = 128, 128
 """Of halves, and of results, for which fewer multiplications are less time."""
@@ -49,6 +53,15 @@ class Centered:
 
     value: SSAValue
     zero_point: int
+
+
+@dataclass(frozen=True)
+class _Unrounded:
+    """Sums whose products with positive factors are rounded to integers of a scale."""
+
+    sums: SSAValue
+    factor: Array
+    scale: Scale
 
 
 @dataclass(frozen=True)
@@ -69,15 +82,21 @@ class PfrtWidenQuantizationPass(ModulePass):
     are of f32 too, so that no integers of 8 bits are made between them. What is fused beside them is
     taken apart: lay data out, and fuse, with the new ops.
 
+    Of the sum of two such tensors that is quantized again, x = a sa + b sb, the result is
+    clip(round((a p + b) g)) where that is the same for all integers a and b that there are, of which there
+    are 65,536 pairs; p and g are near sa / sb and sb / sy. Maxima of windows of a convolution's result are
+    taken of the sums, which are rounded afterwards: there are fewer.
+
     Data that are quantized by their own range, and products of integers of which reals are made
-    (`pfrt.matmul_integer_to_float`), are of f32 too: what is infinite, or NaN, becomes NaN there, of all
+    (`pfrt.matmul_integer_to_float`, `pfrt.conv_integer_to_float`), are of f32 too: what is infinite, or NaN, becomes NaN there, of all
     that the range is measured of.
     """
 
     name = "pfrt-widen-quantization"
 
     unknown: bool = False
-    """Only what has sizes that are not known: the rest is left to machine code for integers."""
+    """Only what has sizes that are not known, and convolutions of one spatial axis or three: the rest is
+    left to machine code for integers."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         blocks = [b for inner in op.walk() for r in inner.regions for b in r.blocks]
@@ -94,12 +113,17 @@ class _Widening:
         self._centered: dict[SSAValue, Centered] = {}
         self._measured: dict[tuple[SSAValue, SSAValue | None], SSAValue] = {}
         """Of integers and their zero point, neither of which is known: the difference."""
+        self._unrounded: dict[SSAValue, _Unrounded] = {}
+        """Of integers less their zero point what is rounded to them."""
+        self._reals: dict[SSAValue, Real] = {}
+        """What dequantized tensors are made of."""
         self._narrowed: list[Operation] = []
+        """What may turn out to be used by nobody; before what uses it."""
 
     def widen(self, block: Block) -> None:
         """Rewrite the ops of a block, in order."""
         for op in tuple(block.ops):
-            if self._unknown and all(map(_is_known, op.results)):
+            if self._unknown and all(map(_is_known, op.results)) and not _is_left(op):
                 continue
             match op:
                 case QuantizeLinearOp():
@@ -113,7 +137,7 @@ class _Widening:
                     pass
                 case DynamicQuantizeLinearOp():
                     self._quantize_dynamically(op)
-                case MatmulIntegerToFloatOp():
+                case ConvIntegerToFloatOp() | MatmulIntegerToFloatOp():
                     self._product_of_reals(op)
                 case ClipOp():
                     self._clip(op)
@@ -122,7 +146,7 @@ class _Widening:
                 case _:
                     pass
         for op in reversed(self._narrowed):
-            if not op.results[0].uses:
+            if op.parent is not None and not op.results[0].uses:
                 Rewriter.erase_op(op)
         if self._centered or self._measured:
             for op in tuple(block.ops):
@@ -134,6 +158,13 @@ class _Widening:
         if y is None or not y.is_single:
             return
         at = Place(op)
+        if (sums := total(op.x, self._reals, y)) is not None:
+            old = cast(Operation, op.x.owner)
+            self._narrowed += [*(cast(Operation, x.owner) for x in old.operands), old]
+            scaled_a = at.emit("mul", [sums.a, at.constant(np.array(sums.ratio))])
+            both = at.emit("add", [scaled_a, sums.b])
+            self._rounded(op, at, at.emit("mul", [both, at.constant(np.array(sums.factor))]), y)
+            return
         ratio = at.emit("div", [op.x, at.constant(y.scale.reshape(()))])
         self._rounded(op, at, ratio, y)
 
@@ -144,13 +175,17 @@ class _Widening:
         if int(x.zero_point[0]) == centered.zero_point:
             at = Place(op)
             factor = at.constant(x.scale.reshape(()))
-            _replace(op, at.emit("mul", [centered.value, factor]))
+            real = at.emit("mul", [centered.value, factor])
+            self._reals[real] = Real(centered.value, x)
+            _replace(op, real)
 
     def _product(self, op: QlinearConvOp | QlinearMatmulOp) -> None:
         is_conv = isinstance(op, QlinearConvOp)
         data, weights = (op.x, op.w) if is_conv else (op.a, op.b)
         w, bias = constant_of(weights), None if op.bias is None else constant_of(op.bias)
         if w is None or (op.bias is not None and bias is None):
+            return
+        if is_conv and op.data_layout != "nchw":
             return
         if w.ndim < 2 or (not is_conv and (w.ndim != 2 or len(shape_of(data) or ()) < 2)):
             return
@@ -176,7 +211,10 @@ class _Widening:
         if sums is None:
             return
         each = factor.reshape(-1, *(1,) * (w.ndim - 2)) if is_conv else factor
-        self._rounded(op, at, at.emit("mul", [sums, at.constant(each)]), y)
+        product = at.emit("mul", [sums, at.constant(each)])
+        rounded = self._rounded(op, at, product, y)
+        if is_conv and (each > 0).all():
+            self._unrounded[rounded] = _Unrounded(sums, each, y)
 
     def _quantize_dynamically(self, op: DynamicQuantizeLinearOp) -> None:
         found, at = measured(op), Place(op)
@@ -190,16 +228,19 @@ class _Widening:
         carry(op, values)
         Rewriter.replace_op(op, [], values)
 
-    def _product_of_reals(self, op: MatmulIntegerToFloatOp) -> None:
-        value, reach = self._measured.get((op.a, op.a_zero_point)), None
+    def _product_of_reals(self, op: ConvIntegerToFloatOp | MatmulIntegerToFloatOp) -> None:
+        is_conv = isinstance(op, ConvIntegerToFloatOp)
+        data, given = (op.x, op.x_zero_point) if is_conv else (op.a, op.a_zero_point)
+        value, reach = self._measured.get((data, given)), None
         if value is None:
-            zero = None if op.a_zero_point is None else constant_of(op.a_zero_point)
-            if zero is None and op.a_zero_point is not None:
+            zero = np.zeros(1, dtype_of(data)) if given is None else constant_of(given)
+            if zero is not None:
+                scale = Scale(np.ones(1, np.float32), zero.reshape(-1))
+                value, reach = self._as_centered(Place(op), data, scale), scale.centered
+            elif not is_conv or given is None:
                 return
-            kind = dtype_of(op.a)
-            shift = np.zeros(1, kind) if zero is None else zero.reshape(-1)
-            scale = Scale(np.ones(1, np.float32), shift)
-            value, reach = self._as_centered(Place(op), op.a, scale), scale.centered
+            else:
+                value = self._measured[data, given] = _difference(Place(op), data, given)
         result = widened(op, value, reach)
         if result is not None:
             _replace(op, result)
@@ -224,17 +265,18 @@ class _Widening:
             return None
         x = self._as_centered(at, data, a)
         window = {k: v for k, v in op.properties.items() if k in _WINDOW} if is_conv else {}
+        middle, end = halves[0][0].shape[along], w.shape[along]
+        channels = 1 if is_conv else len(shape_of(data) or ()) - 1
+        taken = [x]
+        if len(halves) > 1:
+            # Both before the first product: where threads divide these, they wait for each other once.
+            spans = _span(channels, 0, middle), _span(channels, middle, end)
+            taken = [at.emit("slice", [x, *(None,) * 4], span) for span in spans]
         sums: list[SSAValue] = []
-        start, channels = 0, 1 if is_conv else len(shape_of(data) or ()) - 1
-        for part, addend in halves:
-            end = start + part.shape[along]
-            taken = (
-                x if part is w else at.emit("slice", [x, *(None,) * 4], _span(channels, start, end))
-            )
+        for (part, addend), value in zip(halves, taken, strict=True):
             added = None if addend is None else at.constant(addend.astype(np.float32))
-            operands = [taken, at.constant(np.ascontiguousarray(part)), added]
+            operands = [value, at.constant(np.ascontiguousarray(part)), added]
             sums.append(at.emit("conv" if is_conv else "matmul", operands, window))
-            start = end
         return sums[0] if len(sums) == 1 else at.emit("add", sums)
 
     def _clip(self, op: ClipOp) -> None:
@@ -255,20 +297,31 @@ class _Widening:
         found = [x for value in op.operands[:count] if (x := self._centered.get(value)) is not None]
         if len(found) < count or len({x.zero_point for x in found}) != 1 or len(op.results) != 1:
             return
-        at = Place(op)
+        at, kind = Place(op), tensor(f32, shape_of(op.results[0]))
         operands = [*(x.value for x in found), *op.operands[count:]]
-        kind = tensor(f32, shape_of(op.results[0]))
+        of = self._unrounded.get(found[0].value) if op.name == "pfrt.max_pool" else None
+        if of is not None and op.operands[0].has_one_use() and found[0].value.has_one_use():
+            # Greater sums make no smaller integers, and there are fewer of them.
+            self._narrowed[:0] = _made_by(found[0].value, 3)
+            operands = [of.sums]
+        else:
+            of = None
         properties = {name: value for name, value in op.properties.items() if name != "names"}
         new = type(op).create(operands=operands, properties=properties, result_types=[kind])
-        self._define(op, at, at.add(new)[0], found[0].zero_point)
+        moved = at.add(new)[0]
+        if of is None:
+            self._define(op, at, moved, found[0].zero_point)
+        else:
+            self._rounded(op, at, at.emit("mul", [moved, at.constant(of.factor)]), of.scale)
 
-    def _rounded(self, op: PfrtOp, at: Place, value: SSAValue, y: Scale) -> None:
-        """Make the result of the op at hand of what is to be rounded."""
+    def _rounded(self, op: PfrtOp, at: Place, value: SSAValue, y: Scale) -> SSAValue:
+        """Make the result of the op at hand of what is to be rounded; it less its zero point."""
         low, high = y.centered
         bounded = at.emit(
             "clip", [at.emit("round", [value])], {"min": float(low), "max": float(high)}
         )
         self._define(op, at, bounded, int(y.zero_point[0]))
+        return bounded
 
     def _define(self, op: PfrtOp, at: Place, value: SSAValue, zero_point: int) -> None:
         """Replace the op at hand by a conversion of f32, which goes if nobody uses it."""
@@ -312,8 +365,27 @@ def _gains_by_halves(op: QlinearConvOp, w: Array, x: Scale) -> bool:
     return all(is_exact(half, (low, high)) for half in halves)
 
 
+def _made_by(value: SSAValue, count: int) -> list[Operation]:
+    """So many ops in a row, the last of which makes a value."""
+    ops = [cast(Operation, value.owner)]
+    while len(ops) < count:
+        ops.insert(0, cast(Operation, ops[0].operands[0].owner))
+    return ops
+
+
 def _span(axis: int, start: int, end: int) -> dict[str, PropertyValue]:
     return {"starts": (start,), "ends": (end,), "axes": (axis,)}
+
+
+def _difference(at: Place, value: SSAValue, zero_point: SSAValue) -> SSAValue:
+    """Integers less a zero point that is known in a run, as f32."""
+    to_reals = {"to": np.dtype(np.float32)}
+    return at.emit("sub", [at.emit("cast", [part], to_reals) for part in (value, zero_point)])
+
+
+def _is_left(op: Operation) -> bool:
+    """Whether there is no machine code for an op, whatever the sizes: it is for images."""
+    return isinstance(op, ConvIntegerToFloatOp) and len(shape_of(op.w) or ()) != _IMAGE
 
 
 def _is_known(value: SSAValue) -> bool:

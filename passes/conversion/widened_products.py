@@ -4,15 +4,16 @@ that hold integers."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from pyflame_rt.dialects.pfrt.base import constant_of
-from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp, MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.quantization import DynamicQuantizeLinearOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
 from pyflame_rt.passes.quantization.placing import Place
@@ -26,6 +27,8 @@ _LARGEST = 255
 """What the bytes less their zero point reach from the least to the greatest."""
 
 _F32 = np.dtype(np.float32)
+
+_WINDOW = ("auto_pad", "dilations", "group", "layout", "pads", "strides")
 
 
 @dataclass(frozen=True)
@@ -57,42 +60,118 @@ def measured(op: DynamicQuantizeLinearOp) -> Measured:
 
 
 def widened(
-    op: MatmulIntegerToFloatOp, a: SSAValue, reach: tuple[int, int] | None
+    op: ConvIntegerToFloatOp | MatmulIntegerToFloatOp,
+    data: SSAValue,
+    reach: tuple[int, int] | None,
 ) -> SSAValue | None:
-    """The result by products of f32, of `a` less its zero point; None where b is no constant matrix.
+    """The result by products of f32, of data less their zero point; None where the weights are no
+    constant, or their sums have no parts that f32 holds.
 
-    `reach` is what a's elements lie between, None where their zero point is not known.
+    `reach` is what the data lie between, None where their zero point is not known.
     """
-    w = constant_of(op.b)
-    given = op.b_zero_point
-    shift = np.zeros((), np.float32) if given is None else constant_of(given)
-    if w is None or shift is None or w.ndim != 2 or len(shape_of(op.a) or ()) < 2 or not w.size:
+    terms = _convolved(op) if isinstance(op, ConvIntegerToFloatOp) else _multiplied(op)
+    parts = None if terms is None else terms.parts(reach)
+    if terms is None or parts is None:
         return None
-    exact = w.astype(_F32) - shift.astype(_F32).reshape(-1)
     at = Place(op)
-    value = _sums(at, a, exact, reach)
-    scale, columns = op.b_scale, w.shape[1]
-    if constant_of(scale) is None and (shape_of(scale) or (DYNAMIC,))[-1:] not in ((), (columns,)):
-        return None
-    value = at.emit("mul", [value, at.emit("mul", [op.a_scale, scale])])
-    for addend in (op.bias, op.residual):
-        if addend is not None:
-            value = at.emit("add", [value, addend])
+    value = _sums(at, data, terms, parts)
+    scale, each = op.operands[2], _before(at, op.operands[3], terms.trailing)
+    value = at.emit("mul", [value, at.emit("mul", [scale, each])])
+    if op.bias is not None:
+        value = at.emit("add", [value, _before(at, op.bias, terms.trailing)])
+    if op.residual is not None:
+        value = at.emit("add", [value, op.residual])
     if (activation := op.activation) is not None:
         value = at.emit_activation(activation, value)
     return value
 
 
-def _sums(at: Place, a: SSAValue, w: Array, reach: tuple[int, int] | None) -> SSAValue:
+@dataclass(frozen=True)
+class _Terms:
+    """The weights of a product as f32, and what it does with parts of them."""
+
+    weights: Array
+    along: int
+    """Their axis that is cut."""
+    keep: int
+    """Their axis that has one sum for each element."""
+    axis: int
+    """The axis of the data that is cut."""
+    product: str
+    properties: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    trailing: int = 0
+    """The dimensions of the result behind that of features, or columns."""
+    is_whole: bool = False
+    """Whether nothing can be cut."""
+
+    def parts(self, reach: tuple[int, int] | None) -> list[Array] | None:
+        """Equal parts, as few as keep all sums exact; None if none do."""
+        whole, depth = self.weights, self.weights.shape[self.along]
+        if self.is_whole:
+            return [whole] if self._largest(whole, reach) <= _EXACT else None
+        count = max(1, math.ceil(self._largest(whole, reach) / _EXACT))
+        while True:
+            size = -(-depth // count)
+            found: list[Array] = np.split(whole, range(size, depth, size), self.along)
+            if all(self._largest(part, reach) <= _EXACT for part in found):
+                return found
+            if size == 1:
+                return None
+            count += 1
+
+    def _largest(self, w: Array, reach: tuple[int, int] | None) -> float:
+        """The largest absolute value of a sum, of whichever of its terms."""
+        others = tuple(axis for axis in range(w.ndim) if axis != self.keep)
+        ups = np.maximum(w, 0, dtype=np.float64).sum(others)
+        downs = np.maximum(-w, 0, dtype=np.float64).sum(others)
+        if reach is None:
+            return float(np.maximum(ups, downs).max()) * _LARGEST
+        low, high = (abs(bound) for bound in reach)
+        return float(np.maximum(ups * high + downs * low, ups * low + downs * high).max())
+
+
+def _exact_weights(weights: SSAValue, zero_point: SSAValue | None, trailing: int) -> Array | None:
+    """Constant weights less their zero point, which is followed by so many dimensions, as f32."""
+    w = constant_of(weights)
+    shift = np.zeros((), np.float32) if zero_point is None else constant_of(zero_point)
+    if w is None or shift is None or not w.size:
+        return None
+    return w.astype(_F32) - shift.astype(_F32).reshape(-1, *(1,) * trailing)
+
+
+def _multiplied(op: MatmulIntegerToFloatOp) -> _Terms | None:
+    exact = _exact_weights(op.b, op.b_zero_point, 0)
+    rank = len(shape_of(op.a) or ())
+    if exact is None or exact.ndim != 2 or rank < 2:
+        return None
+    columns, scale = exact.shape[1], op.b_scale
+    if constant_of(scale) is None and (shape_of(scale) or (DYNAMIC,))[-1:] not in ((), (columns,)):
+        return None
+    return _Terms(exact, 0, 1, rank - 1, "matmul")
+
+
+def _convolved(op: ConvIntegerToFloatOp) -> _Terms | None:
+    rank = len(shape_of(op.w) or ())
+    exact = _exact_weights(op.w, op.w_zero_point, rank - 1)
+    if exact is None or (shape_of(op.w_scale) or ()) not in ((), (1,), exact.shape[:1]):
+        return None
+    window = {name: attr for name, attr in op.properties.items() if name in _WINDOW}
+    axis, trailing = (rank - 1, 0) if op.data_layout == "nhwc" else (1, rank - 2)
+    return _Terms(exact, 1, 0, axis, "conv", window, trailing, is_whole=op.group.value.data != 1)
+
+
+def _sums(at: Place, data: SSAValue, terms: _Terms, parts: Sequence[Array]) -> SSAValue:
     """The sums as f32, rounded once: of parts of the terms that f32 holds."""
-    parts = _parts(w, reach)
-    axis = len(shape_of(a) or ()) - 1
     sums: list[SSAValue] = []
-    for start, stop in parts:
-        span = {"starts": (start,), "ends": (stop,), "axes": (axis,)}
-        taken = a if len(parts) == 1 else at.emit("slice", [a, *(None,) * 4], span)
-        weights = at.constant(np.ascontiguousarray(w[start:stop]))
-        sums.append(at.emit("matmul", [taken, weights, None, None]))
+    start = 0
+    for part in parts:
+        stop = start + part.shape[terms.along]
+        span = {"starts": (start,), "ends": (stop,), "axes": (terms.axis,)}
+        taken = data if len(parts) == 1 else at.emit("slice", [data, *(None,) * 4], span)
+        nothing = [None] * (2 if terms.product == "matmul" else 1)
+        weights = at.constant(np.ascontiguousarray(part))
+        sums.append(at.emit(terms.product, [taken, weights, *nothing], terms.properties))
+        start = stop
     if len(sums) > 2:
         # Sums of two would be rounded before the third is added.
         sums = [at.emit("cast", [value], {"to": np.dtype(np.int32)}) for value in sums]
@@ -102,23 +181,11 @@ def _sums(at: Place, a: SSAValue, w: Array, reach: tuple[int, int] | None) -> SS
     return at.emit("cast", [total], {"to": _F32}) if len(sums) > 2 else total
 
 
-def _parts(w: Array, reach: tuple[int, int] | None) -> list[tuple[int, int]]:
-    """Equal stretches of the depth, as few as keep all sums exact."""
-    depth = w.shape[0]
-    count = max(1, math.ceil(_largest(w, reach) / _EXACT))
-    while True:
-        size = -(-depth // count)
-        found = [(start, min(start + size, depth)) for start in range(0, depth, size)]
-        if size == 1 or all(_largest(w[i:j], reach) <= _EXACT for i, j in found):
-            return found
-        count += 1
-
-
-def _largest(w: Array, reach: tuple[int, int] | None) -> float:
-    """The largest absolute value of a sum, of whichever of its terms."""
-    ups = np.maximum(w, 0, dtype=np.float64).sum(0)
-    downs = np.maximum(-w, 0, dtype=np.float64).sum(0)
-    if reach is None:
-        return float(np.maximum(ups, downs).max()) * _LARGEST
-    low, high = (abs(bound) for bound in reach)
-    return float(np.maximum(ups * high + downs * low, ups * low + downs * high).max())
+def _before(at: Place, value: SSAValue, trailing: int) -> SSAValue:
+    """A vector of one element a feature as it broadcasts, before so many dimensions."""
+    if not trailing or math.prod(shape_of(value) or ()) == 1:
+        return value
+    array = constant_of(value)
+    if array is not None:
+        return at.constant(array.reshape(-1, *(1,) * trailing))
+    return at.emit("reshape", [value, None], {"shape": (-1, *(1,) * trailing)})

@@ -37,12 +37,15 @@ def merged(
         declined(group[0], "its weights are also used by something else")
         return None
     known = [parts for parts in columns if parts is not None]
-    joined = [np.concatenate(parts, axis=-1) for parts in zip(*known, strict=True)]
-    constants = [ConstantOp.get(array) for array in joined]
-    b, scale, zero_point, *bias = (constant.result for constant in constants)
-    first = group[0]
+    b, scale, zero_point, *bias = (
+        ConstantOp.get(np.concatenate(parts, axis=-1)) for parts in zip(*known, strict=True)
+    )
+    first, constants, shift = group[0], [b, scale, *bias], None
+    if any(parts[2].any() for parts in known):
+        constants, shift = [*constants, zero_point], zero_point.result
     given: list[SSAValue | None] = [
-        first.a, b, first.a_scale, scale, first.a_zero_point, zero_point, *(bias or [None]), None,
+        first.a, b.result, first.a_scale, scale.result, first.a_zero_point, shift,
+        bias[0].result if bias else None, None,
     ]  # fmt: skip
     return constants, MatmulIntegerToFloatOp.create_op(given)
 

@@ -21,7 +21,7 @@ from pyflame_rt.dialects.pfrt.base import PfrtOp, constant_of
 from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp, ConvTransposeOp
 from pyflame_rt.dialects.pfrt.elementwise import AddOp, SumOp
-from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp, MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.layouts import LayoutOp
 from pyflame_rt.dialects.pfrt.normalization import BatchNormalizationOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of
@@ -30,7 +30,7 @@ from pyflame_rt.dialects.rewriting import declined, describe, replace
 Array = npt.NDArray[Any]
 OpT = TypeVar("OpT", bound=PfrtOp)
 
-PRODUCTS = (ConvOp, GemmOp, MatmulOp, MatmulIntegerToFloatOp)
+PRODUCTS = (ConvOp, ConvIntegerToFloatOp, GemmOp, MatmulOp, MatmulIntegerToFloatOp)
 """Ops that can add a residual."""
 
 LINEAR = (*PRODUCTS, ConvTransposeOp, BatchNormalizationOp)
@@ -168,11 +168,11 @@ def constant_vector(value: SSAValue, channels: int, axis: int, rank: int) -> Arr
     return None if array is None else one_a_channel(array, channels, axis, rank)
 
 
-def features_of(op: ConvOp | ConvTransposeOp) -> int:
+def features_of(op: ConvOp | ConvIntegerToFloatOp | ConvTransposeOp) -> int:
     """The channels of a convolution's result; DYNAMIC when its weights' shape is not known."""
     weights = shape_of(op.w)
     if weights is None:
         return DYNAMIC
-    if isinstance(op, ConvOp):
+    if not isinstance(op, ConvTransposeOp):
         return weights[0]
     return DYNAMIC if weights[1] == DYNAMIC else weights[1] * op.group.value.data

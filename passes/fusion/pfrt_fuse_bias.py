@@ -17,7 +17,7 @@ from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp, ConvTransposeOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.elementwise import MulOp
-from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp, MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
 from pyflame_rt.dialects.rewriting import declined
 from pyflame_rt.passes.fusion.parts import (
@@ -39,7 +39,7 @@ class BiasOfConvolution(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         if not is_sum_of_two(op):
             return
-        for conv, addend in producers(op, (ConvOp, ConvTransposeOp)):
+        for conv, addend in producers(op, (ConvOp, ConvIntegerToFloatOp, ConvTransposeOp)):
             weights = shape_of(conv.w)
             if conv.bias is not None or not is_open(conv) or weights is None:
                 continue

@@ -21,6 +21,7 @@ from pyflame_rt.dialects.pfrt.contraction import GemmOp, MatmulOp
 from pyflame_rt.dialects.pfrt.convolution import ConvOp, ConvTransposeOp
 from pyflame_rt.dialects.pfrt.data import ConstantOp
 from pyflame_rt.dialects.pfrt.elementwise import AddOp, DivOp, MulOp, SubOp, SumOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.normalization import BatchNormalizationOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of
 from pyflame_rt.dialects.rewriting import declined
@@ -38,7 +39,8 @@ from pyflame_rt.passes.fusion.parts import (
 
 Array = npt.NDArray[Any]
 Scale: TypeAlias = Callable[[Array, Array], Array]
-Scalable: TypeAlias = ConvOp | ConvTransposeOp | GemmOp | MatmulOp | BatchNormalizationOp
+Convolution: TypeAlias = ConvIntegerToFloatOp | ConvOp | ConvTransposeOp
+Scalable: TypeAlias = Convolution | GemmOp | MatmulOp | BatchNormalizationOp
 Arithmetic: TypeAlias = AddOp | SumOp | SubOp | MulOp | DivOp
 
 
@@ -73,7 +75,8 @@ class Copies:
 class NormalizationOfSum(RewritePattern):
     """bn(op(x, w, b)) -> op(x, w * f, (b - mean) * f + bias), f = scale / sqrt(var + epsilon),
 
-    op a convolution or product with constant weights, or a batch normalization.
+    op a convolution or product with constant weights, or a batch normalization; of bytes their scale is
+    what is multiplied.
     """
 
     copies: Copies
@@ -81,7 +84,9 @@ class NormalizationOfSum(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         if not isinstance(op, BatchNormalizationOp):
             return
-        kinds = (ConvOp, ConvTransposeOp, GemmOp, MatmulOp, BatchNormalizationOp)
+        kinds = (
+            ConvIntegerToFloatOp, ConvOp, ConvTransposeOp, GemmOp, MatmulOp, BatchNormalizationOp,
+        )  # fmt: skip
         producer = sole_producer(op.operand, op, kinds)
         if producer is None or not _is_open(producer, op):
             return
@@ -151,7 +156,7 @@ def _is_open(producer: Scalable, op: PfrtOp) -> bool:
         declined(op, "a residual or an activation comes before it")
         return False
     # Rounded to fewer digits, folded weights would be further off than the separate steps.
-    return is_wide(producer) and is_wide(op)
+    return is_wide(op) and (isinstance(producer, ConvIntegerToFloatOp) or is_wide(producer))
 
 
 def _rank(producer: Scalable) -> int:
@@ -164,7 +169,7 @@ def _rank(producer: Scalable) -> int:
 def _channels(producer: Scalable) -> int | None:
     """How many channels the result has, if it is known."""
     match producer:
-        case ConvOp() | ConvTransposeOp():
+        case ConvIntegerToFloatOp() | ConvOp() | ConvTransposeOp():
             channels = features_of(producer)
         case GemmOp():
             channels = producer.extents()[3]
@@ -223,6 +228,8 @@ def _scaled(producer: Scalable, scaling: Scaling, copies: Copies) -> dict[str, A
     scale: Scale = np.multiply
     beta = 1.0
     match producer:
+        case ConvIntegerToFloatOp():
+            weights, bias = "w_scale", "bias"
         case ConvOp():
             weights, bias, scale = "w", "bias", _scaled_rows
         case ConvTransposeOp():

@@ -15,11 +15,18 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 from pyflame_rt.dialects.pfrt.base import constant_of
 from pyflame_rt.dialects.pfrt.data import CastOp, ConstantOp
 from pyflame_rt.dialects.pfrt.elementwise import MulOp
-from pyflame_rt.dialects.pfrt.integer_products import MatmulIntegerOp
-from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
+from pyflame_rt.dialects.pfrt.integer_products import ConvIntegerOp, MatmulIntegerOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp, MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, dtype_of, shape_of
 from pyflame_rt.dialects.rewriting import declined
-from pyflame_rt.passes.fusion.parts import fuse, producers, rewrite, sole_producer
+from pyflame_rt.passes.fusion.parts import (
+    constant_vector,
+    fuse,
+    own_properties,
+    producers,
+    rewrite,
+    sole_producer,
+)
 
 
 class ScaledSums(RewritePattern):
@@ -48,7 +55,8 @@ class ScaledSums(RewritePattern):
             made = [
                 v.owner for v in scales if isinstance(v.owner, ConstantOp) and not v.owner.parent
             ]
-            operands = [product.a, product.b, *scales, product.a_zero_point, product.b_zero_point]
+            zero_points = (_unless_zero(product.a_zero_point), _unless_zero(product.b_zero_point))
+            operands = [product.a, product.b, *scales, *zero_points]
             new = MatmulIntegerToFloatOp.build(
                 operands=[[] if value is None else value for value in (*operands, None, None)],
                 result_types=[op.result.type],
@@ -58,9 +66,48 @@ class ScaledSums(RewritePattern):
             return
 
 
+class ScaledConvolution(RewritePattern):
+    """cast(conv_integer(x, w)) * (sx * sw) -> conv_integer_to_float(x, w, sx, sw).
+
+    sx has one element, sw one or one a feature, as a constant; where they were multiplied before, sx
+    is 1.
+    """
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
+        if not isinstance(op, MulOp):
+            return
+        for cast, factor in producers(op, (CastOp,)):
+            if dtype_of(cast.result).name != "float32":
+                continue
+            product = sole_producer(cast.operand, cast, (ConvIntegerOp,))
+            shape = None if product is None else shape_of(product.result)
+            if product is None or shape is None or shape != shape_of(op.result):
+                continue
+            if product.data_layout != "nchw":
+                declined(op, "its channels lie together already")
+                continue
+            scales = _scales_of_features(factor, product.features, len(shape))
+            if scales is None:
+                declined(op, "what the sums are multiplied with are not scales of x and of w")
+                continue
+            made = [
+                v.owner for v in scales if isinstance(v.owner, ConstantOp) and not v.owner.parent
+            ]
+            zero_points = (_unless_zero(product.x_zero_point), _unless_zero(product.w_zero_point))
+            operands = [product.x, product.w, *scales, *zero_points]
+            new = ConvIntegerToFloatOp.build(
+                operands=[[] if value is None else value for value in (*operands, None, None)],
+                properties=own_properties(product),
+                result_types=[op.result.type],
+            )
+            new.location = product.location
+            _fuse(rewriter, product, cast, op, [*made, new])
+            return
+
+
 def _fuse(
     rewriter: PatternRewriter,
-    product: MatmulIntegerOp,
+    product: ConvIntegerOp | MatmulIntegerOp,
     cast: CastOp,
     op: MulOp,
     made: list[Operation],
@@ -73,10 +120,39 @@ def _fuse(
             rewriter.erase(factor)
 
 
+def _unless_zero(value: SSAValue | None) -> SSAValue | None:
+    """A zero point, but for constants of nothing but 0."""
+    known = None if value is None else constant_of(value)
+    return value if known is None or known.any() else None
+
+
 def _elements(value: SSAValue | None) -> int:
     """How many there are, of what is not there one; DYNAMIC if that is not known."""
     shape = () if value is None else shape_of(value)
     return DYNAMIC if shape is None or DYNAMIC in shape else math.prod(shape)
+
+
+def _scales_of_features(
+    factor: SSAValue, features: int, rank: int
+) -> tuple[SSAValue, SSAValue] | None:
+    """Values whose product is a factor of N x C x spatial, of one element and of one for all or each of
+    its features."""
+    product = factor.owner
+    given = tuple(product.operands) if isinstance(product, MulOp) else ()
+    for left, right in (given, given[::-1]) if len(given) == 2 else ():
+        is_one = _elements(left) == 1 and len(shape_of(left) or ()) <= 1
+        if is_one and (each := _each_feature(right, features, rank)) is not None:
+            return left, each
+    each = _each_feature(factor, features, rank)
+    return None if each is None else (ConstantOp.get(np.array(1, np.float32)).result, each)
+
+
+def _each_feature(value: SSAValue, features: int, rank: int) -> SSAValue | None:
+    """A value of one element, or a constant of one a feature as a vector."""
+    if _elements(value) == 1 and len(shape_of(value) or ()) <= 1:
+        return value
+    found = None if features == DYNAMIC else constant_vector(value, features, 1, rank)
+    return None if found is None else ConstantOp.get(np.ascontiguousarray(found)).result
 
 
 def _scales(factor: SSAValue, columns: int, rank: int) -> tuple[SSAValue, SSAValue] | None:
@@ -103,6 +179,7 @@ class PfrtFuseIntegerProductsPass(ModulePass):
     `%f = pfrt.mul %sa, %sb`, `%y = pfrt.mul %r, %f`
     After: `%y = pfrt.matmul_integer_to_float %a, %b, %sa, %sb a_zero_point(%z : …) : …`
 
+    Of `pfrt.conv_integer` it makes `pfrt.conv_integer_to_float`, where scales of features are constants.
     That is what models are made of whose data are quantized when they run. A bias, a residual and an
     activation are for the passes that fuse these into other products. The result has the same bits.
     """
@@ -110,4 +187,4 @@ class PfrtFuseIntegerProductsPass(ModulePass):
     name = "pfrt-fuse-integer-products"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, ScaledSums())
+        rewrite(op, ScaledSums(), ScaledConvolution())

@@ -73,7 +73,8 @@ def _replace(op: Product, weights: Weights, q: SSAValue, scale: SSAValue, shift:
     values, factor, zero_point = weights.values, weights.scale, weights.zero_point
     if isinstance(op, GemmOp) and op.trans_b:
         values = np.ascontiguousarray(values.T)
-    integers, zeros = at.constant(values), at.constant(zero_point)
+    integers = at.constant(values)
+    zeros = at.constant(zero_point) if zero_point.any() else None
     if isinstance(op, ConvOp):
         window = {name: p for name, p in op.properties.items() if name in _WINDOW}
         sums = at.emit("conv_integer", [q, integers, shift, zeros], window)

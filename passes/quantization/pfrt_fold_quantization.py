@@ -29,6 +29,7 @@ from pyflame_rt.passes.fusion.parts import (
     sole_producer,
 )
 from pyflame_rt.passes.quantization.clamping import bounded, bounds, clamp
+from pyflame_rt.passes.quantization.real_results import ProductOfReals
 from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scaled, dequantized, scaled
 
 Array = npt.NDArray[Any]
@@ -128,7 +129,9 @@ class Factors:
 
         def parameters(x: Scaled) -> tuple[SSAValue, SSAValue]:
             given = x.op.zero_point
-            return x.op.scale, constant(x.zero_point) if given is None else given
+            if given is None or x.has_one_zero_point:
+                given = constant(x.zero_point[0] if x.has_one_zero_point else x.zero_point)
+            return x.op.scale, given
 
         b = self.b.value
         if isinstance(op, GemmOp) and op.trans_b:
@@ -244,7 +247,9 @@ class PfrtFoldQuantizationPass(ModulePass):
     `pfrt.qlinear_conv` and `pfrt.qlinear_matmul`. An activation that bounds (relu, clip) is what
     saturation does, or a `pfrt.clip` of integers. What only moves elements (`pfrt.reshape`,
     `pfrt.max_pool`, `pfrt.concat`, …) moves integers where all scales are the same; quantizing what
-    was dequantized by the same scale is nothing.
+    was dequantized by the same scale is nothing. Products of dequantized data and constants whose results
+    are not quantized become `pfrt.matmul_integer_to_float` and `pfrt.conv_integer_to_float`, with
+    whatever is added to them, so that weights stay bytes.
 
     The reals between are exact where they were rounded, so a result may differ by one quantum.
     Runs before constants are folded, which makes reals of quantized weights.
@@ -254,3 +259,5 @@ class PfrtFoldQuantizationPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         rewrite(op, QuantizedAgain(), MovementOfIntegers(), ProductOfIntegers())
+        # After those whose results are quantized again.
+        rewrite(op, ProductOfReals())

@@ -50,6 +50,11 @@ class Scale:
         return self.scale.size == 1
 
     @property
+    def has_one_zero_point(self) -> bool:
+        """Whether there are several zero points, and all are the same."""
+        return self.zero_point.size > 1 and bool((self.zero_point == self.zero_point[0]).all())
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """i8 or ui8."""
         return self.zero_point.dtype
@@ -107,9 +112,10 @@ def scale_of(scale: SSAValue, zero_point: SSAValue | None, dtype: np.dtype[Any])
     if not (np.isfinite(factor) & (factor >= np.finfo(np.float32).tiny)).all():
         return None
     shift = np.zeros(factor.shape, dtype) if zero_point is None else constant_of(zero_point)
-    if shift is None or shift.size != factor.size:
+    if shift is None or shift.size not in (1, factor.size):
         return None
-    return Scale(factor.reshape(-1), shift.reshape(-1))
+    # One zero point is that of all scales.
+    return Scale(factor.reshape(-1), np.broadcast_to(shift.reshape(-1), (factor.size,)))
 
 
 def dequantized(value: SSAValue) -> Scaled | None:

@@ -15,11 +15,14 @@ from pyflame_rt.dialects.pfrt.convolution import ConvOp
 from pyflame_rt.dialects.pfrt.data import ConstantOfShapeOp, RangeOp
 from pyflame_rt.dialects.pfrt.indexing import GatherElementsOp, ScatterElementsOp, ScatterNdOp
 from pyflame_rt.dialects.pfrt.integer_products import (
+    ConvIntegerOp,
     MatmulIntegerOp,
+    QlinearConvOp,
     QlinearMatmulOp,
+    QuantizedConvOp,
     QuantizedProductOp,
 )
-from pyflame_rt.dialects.pfrt.integer_to_float import MatmulIntegerToFloatOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp, MatmulIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.parameters import known_ints, known_length
 from pyflame_rt.dialects.pfrt.pieces import (
     ConcatOp,
@@ -306,7 +309,7 @@ def _gemm(facts: Facts, op: GemmOp) -> Partial | None:
     return [a[1] if op.trans_a else a[0], b[0] if op.trans_b else b[1]]
 
 
-def _conv(facts: Facts, op: ConvOp) -> Partial | None:
+def _conv(facts: Facts, op: ConvOp | QuantizedConvOp) -> Partial | None:
     weights = shape_of(op.w)
     channels = None if weights is None or weights[0] == DYNAMIC else weights[0]
     return _windowed(facts, op, channels)
@@ -354,6 +357,8 @@ _RULES: dict[type[Operation], Rule] = {
     AveragePoolOp: _pool,
     ConcatOp: _concat,
     ConstantOfShapeOp: _constant_of_shape,
+    ConvIntegerOp: _conv,
+    ConvIntegerToFloatOp: _conv,
     ConvOp: _conv,
     DequantizeLinearOp: _first,
     DynamicQuantizeLinearOp: _first,
@@ -369,6 +374,7 @@ _RULES: dict[type[Operation], Rule] = {
     MatmulOp: _matmul,
     MaxPoolOp: _pool,
     PadOp: _pad,
+    QlinearConvOp: _conv,
     QlinearMatmulOp: _integer_product,
     QuantizeLinearOp: _first,
     RangeOp: _range,

@@ -25,6 +25,7 @@ Array = npt.NDArray[Any]
 
 __all__ = [
     "conv_integer",
+    "conv_integer_to_float",
     "dequantize_linear",
     "dynamic_quantize_linear",
     "matmul_integer",
@@ -175,6 +176,27 @@ def conv_integer(
     if w_zero_point is not None:
         weights -= _features_of(w, w_zero_point, w.ndim - 1)
     return _wrapped(conv(data, weights, **window))
+
+
+@with_epilogue(7)
+@in_any_layout(of_lanes)
+def conv_integer_to_float(
+    x: Array,
+    w: Array,
+    x_scale: Array,
+    w_scale: Array,
+    x_zero_point: Array | None = None,
+    w_zero_point: Array | None = None,
+    bias: Array | None = None,
+    **window: Any,
+) -> Array:
+    """The convolution of quantized tensors as float32: sums * (scale of x * scale of w) + bias."""
+    sums = conv_integer(x, w, x_zero_point, w_zero_point, **window).astype(np.float32)
+    trailing = x.ndim - 2
+    with np.errstate(all="ignore"):
+        factor = _one(x_scale, "the scale of x") * _features_of(w, w_scale, trailing)
+        y = sums * factor
+        return y if bias is None else y + _features_of(w, bias, trailing)
 
 
 @in_any_layout(of_lanes)

@@ -56,14 +56,20 @@ def weights_behind(value: SSAValue) -> Array | None:
     if not isinstance(cast_, PfrtOp) or cast_.name != "pfrt.cast":
         return None
     product = cast_.operands[0].owner
-    if not isinstance(product, ConvIntegerOp | MatmulIntegerOp):
-        return None
-    integers, zeros = (constant_of(product.operands[k]) for k in (1, 3))
-    factor = constant_of(scales.operands[1])
-    if integers is None or zeros is None or factor is None:
+    match product:
+        case ConvIntegerOp():
+            weights, shift = product.w, product.w_zero_point
+        case MatmulIntegerOp():
+            weights, shift = product.b, product.b_zero_point
+        case _:
+            return None
+    integers, factor = constant_of(weights), constant_of(scales.operands[1])
+    zeros = None if shift is None else constant_of(shift)
+    if integers is None or factor is None or (zeros is None and shift is not None):
         return None
     axis = 0 if isinstance(product, ConvIntegerOp) else integers.ndim - 1
-    return dequantize_linear(integers, factor.reshape(zeros.shape), zeros, axis=axis)
+    vector = factor.reshape(() if factor.size == 1 else -1)
+    return dequantize_linear(integers, vector, zeros, axis=axis)
 
 
 def settings(op: PfrtOp) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -83,3 +84,31 @@ def test_memory_that_is_shared_out_of_step_is_not_merged(monkeypatch):
     assert len(merged(steps)) == 2
     same = [step(calls, "a", memory[:60], other), step(calls, "b", other, memory[:60])]
     assert len(merged(same)) == 1
+
+
+@pytest.mark.parametrize("block", [1 << 17, 1000, 64])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (40, 40), (1, 41, 64)])
+def test_constants_of_rows(block: int, shape: tuple[int, ...], monkeypatch):
+    """Repeated as often as is fast, they meet the same elements, in the last and shorter stretches too."""
+    monkeypatch.setattr(merging, "BLOCK", block)
+    monkeypatch.setattr(merging, "_WIDE", 130)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, *shape)).astype(np.float32)
+    factor, shift = rng.standard_normal((2, 1, shape[-1])).astype(np.float32)
+    for constant in (factor, shift):
+        constant.flags.writeable = False
+    z = np.empty_like(x)
+    wanted = np.rint(x * factor) * y + shift
+    calls = [
+        (np.multiply, x, factor, z),
+        (np.rint, z, z),
+        (np.multiply, z, y, z),
+        (np.add, z, shift, z),
+    ]
+    steps = [
+        Elementwise(partial(function, *arrays), function, tuple(arrays))
+        for function, *arrays in calls
+    ]
+    for run, _ in merged(steps):
+        run()
+    np.testing.assert_array_equal(z, wanted)

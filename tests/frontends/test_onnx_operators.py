@@ -227,6 +227,7 @@ def test_every_op_has_a_rule_and_no_rule_lacks_its_op():
         "pfrt.all_reduce",
         "pfrt.batch_normalization_training",
         "pfrt.broadcast",
+        "pfrt.conv_integer_to_float",
         "pfrt.fused",
         "pfrt.matmul_integer_to_float",
         "pfrt.max_pool_with_indices",

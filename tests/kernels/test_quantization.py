@@ -17,6 +17,8 @@ from onnx.reference import ReferenceEvaluator
 
 from pyflame_rt import dtypes
 from pyflame_rt.kernels import quantization as kernels
+from pyflame_rt.kernels.convolution import conv
+from pyflame_rt.kernels.epilogue import Activation
 
 KINDS = [
     row.numpy for row in dtypes.table() if row.numpy.name in kernels.QUANTIZED
@@ -266,6 +268,27 @@ def test_quantized_convolution_of_several_axes_has_a_scale_for_each_feature():
     )  # fmt: skip
     # (24 + 1) * 0.5 to even, (24 + 2) * 100 saturated
     assert got.reshape(-1).tolist() == [12, 255]
+
+
+def test_convolution_to_reals_is_that_of_what_integers_stand_for():
+    """By scales of which every step is exact: groups, bias, residual, function, either layout."""
+    rng = np.random.default_rng(0)
+    x, zero = rng.integers(0, 256, (2, 4, 5, 6)).astype(np.uint8), np.array(7, np.uint8)
+    w, zeros = rng.integers(-128, 128, (6, 2, 3, 3)).astype(np.int8), np.arange(6).astype(np.int8)
+    scale, scales = np.array(0.5, np.float32), 2.0 ** -np.arange(6).astype(np.float32)
+    bias, window = np.arange(6).astype(np.float32), {"group": 2, "pads": (1, 1, 1, 1)}
+    residual = rng.integers(-9, 9, (2, 6, 5, 6)).astype(np.float32)
+    real = (x.astype(float) - 7) * 0.5
+    weights = (w - np.arange(6.0).reshape(-1, 1, 1, 1)) * scales.astype(float).reshape(-1, 1, 1, 1)
+    wanted = np.maximum(conv(real, weights, bias.astype(float), **window) + residual, 0)
+    operands = (w, scale, scales, zero, zeros, bias)
+    params = {**window, "activation": Activation("relu")}
+    got = kernels.conv_integer_to_float(x, *operands, residual, **params)
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(got, wanted)
+    turned = [np.moveaxis(array, 1, -1) for array in (x, residual)]
+    last = kernels.conv_integer_to_float(turned[0], *operands, turned[1], **params, layout="nhwc")
+    np.testing.assert_array_equal(last, np.moveaxis(wanted, 1, -1))
 
 
 def test_parameters_of_features_must_fit():

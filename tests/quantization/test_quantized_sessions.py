@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import pyflame_rt
+from pyflame_rt import load_model
+from pyflame_rt.backends.native import kernels
 from pyflame_rt.errors import PyFlameRTError
 from pyflame_rt.quantization import (
     CalibrationMethod,
@@ -19,6 +22,7 @@ from pyflame_rt.quantization import (
     load_ranges,
     save_ranges,
 )
+from pyflame_rt.quantization.report import memory_bytes
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 DATA = np.load(DIGITS / "test.npz")
@@ -83,6 +87,26 @@ def test_integers_lose_at_most_a_point(
     )
     # Biases and scales are not of 8 bits: the MLP has three matrices of few rows.
     assert report.compression_ratio > 3.5
+
+
+@pytest.mark.skipif(not kernels.wanted(), reason="NumPy multiplies floats")
+@pytest.mark.parametrize("name", ["cnn", "mlp"])
+@pytest.mark.parametrize("granularity", QuantGranularity)
+@pytest.mark.parametrize("make", [QuantConfig.dynamic_int8, QuantConfig.static_int8])
+def test_weights_are_bytes_in_memory(
+    name: str, granularity: QuantGranularity, make: Callable[[], QuantConfig]
+) -> None:
+    """No float copies of any: what is left are biases, and scales of columns."""
+    path = str(DIGITS / f"{name}.onnx")
+    config = make()
+    config.granularity = granularity
+    report = pyflame_rt.InferenceSession(path, options(config)).quantization_report()
+    found, floats = report.memory_size_mb * 2**20, memory_bytes(load_model(path).program())
+    weights, columns = (18816, 130) if name == "cnn" else (11232, 154)
+    assert floats == 4 * (weights + columns)
+    scales = columns if granularity is QuantGranularity.PerChannel else 0
+    assert found <= weights + 4 * (columns + scales) + 200
+    assert floats / found > (3.6 if scales and name == "mlp" else 3.8)
 
 
 def test_a_session_that_is_not_quantized_says_so() -> None:

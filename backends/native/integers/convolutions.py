@@ -165,7 +165,7 @@ class IntegerConvolution:
     ) -> Iterator[Step]:
         g = self.geometry
         if self.taps is not None:
-            yield self._windows(x, y, zero, scale)
+            yield self._windows(x, y, zero, scale, residual)
             return
         across = g.channels // g.group
         columns = g.features // g.group * self.ending.size
@@ -200,13 +200,23 @@ class IntegerConvolution:
             shares.append((Call(loaded, numbers, held),))
         return Step(tuple(shares), g.room * _A_BYTE)
 
-    def _windows(self, x: Place, y: Place, zero: Number | None, scale: Number | None) -> Step:
+    def _windows(
+        self,
+        x: Place,
+        y: Place,
+        zero: Number | None,
+        scale: Number | None,
+        residual: Place | None,
+    ) -> Step:
         g, schedule, taps, colsums = self.geometry, self.schedule, self.taps, self.colsums
         assert taps is not None and colsums is not None
         dot = processors.dot_of(schedule.cpu)
         # Two numbers of 16 bits at once: what multiplies four bytes has no use for one.
         dot = "pairs" if dot == "bytes" else dot
-        kernel = IntegerWindowKernel(schedule.cpu, schedule.lanes, dot, *g.window, self.ending)
+        has_fma = processors.known()[schedule.cpu].has_fma
+        kernel = IntegerWindowKernel(
+            schedule.cpu, schedule.lanes, dot, *g.window, self.ending, has_fma, residual is not None
+        )
         loaded = processors.loaded(kernel)
         vectors = finishing(schedule.columns, g.features, self.epilogue)
         vectors |= {"colsums": colsums, "shifts": on_lines(colsums.shape, np.int32)}
@@ -219,6 +229,7 @@ class IntegerConvolution:
             numbers = (
                 Place(x.operand, x.offset + first * g.strides[0] * line),
                 Place(y.operand, y.offset + first * y_row),
+                0 if residual is None else Place(residual.operand, residual.offset + first * y_row),
                 _NO_ZERO.ctypes.data if zero is None else zero,
                 _ONE.ctypes.data if scale is None else scale,
                 taps.ctypes.data, last - first, g.outputs[1], c,

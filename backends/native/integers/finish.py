@@ -156,10 +156,11 @@ class Finish:
         assert adds is not None and self._sum is not None
         return self._sum.of_real(value, self._v.load_bytes(place, mask, signed=adds.signed))
 
-    def activated(self, value: SSAValue) -> SSAValue:
-        """f32 that are not less than the floor, or a short function of them; NaN stays."""
+    def activated(self, value: SSAValue, *, is_one: bool = False) -> SSAValue:
+        """f32 that are not less than the floor, or a function of them, which is short unless this is the
+        one place for it; NaN stays."""
         ending = self._ending
-        if ending.activation and is_short(ending.activation):
+        if ending.activation and (is_one or is_short(ending.activation)):
             value = activated(self._b, ending.activation, ending.numbers, value)
         if not ending.has_floor:
             return value

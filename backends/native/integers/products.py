@@ -24,6 +24,9 @@ from pyflame_rt.errors import BackendError
 _MULTIPLIED, _READ = 400.0, 100.0
 """Multiplications, and bytes of weights, in a nanosecond; about."""
 
+_PACKED_AT_ONCE = 1 << 17
+"""Weights: what packing takes besides stays in the cache, and small."""
+
 _NO_ZERO = np.zeros(64, np.uint8)
 _ONE = np.ones(16, np.float32)
 _NO_ZERO.flags.writeable = _ONE.flags.writeable = False
@@ -84,17 +87,26 @@ class Weights:
         runs, depth, columns = w.shape
         shift = np.zeros((), np.int64) if zero_point is None else zero_point.astype(np.int64)
         shift = np.broadcast_to(shift.reshape(-1), (columns,))
-        wide = w.astype(np.int16)
+        room = on_lines(_sizes(width, runs, depth, columns)[-1:], np.uint8)
+        found = Weights.over(width, room, (runs, depth, columns))
+        panels = max(1, _PACKED_AT_ONCE // (runs * depth * width))
+        for first in range(0, found.packed.shape[0], panels):
+            found._pack(w, shift, slice(first, first + panels))
+        return found
+
+    def _pack(self, w: Array, shift: Array, panels: slice) -> None:
+        """Put some panels there, of all weights and a zero point a column."""
+        packed = self.packed[panels]
+        some = slice(panels.start * packed.shape[3], panels.stop * packed.shape[3])
+        shift = shift[some]
+        wide = w[:, :, some].astype(np.int16)
         centered = wide - shift.astype(np.int16)
         low, high = (f.reduce(centered, axis=(0, 1), initial=0) for f in (np.minimum, np.maximum))
         fits = (low >= -128) & (high <= 127)
         middle = 128 if w.dtype == np.uint8 else 0
-        room = on_lines(_sizes(width, runs, depth, columns)[-1:], np.uint8)
-        found = Weights.over(width, room, (runs, depth, columns))
-        found.colsums[:columns] = centered.sum((0, 1), dtype=np.int64).astype(np.int32)
-        found.shifts[:columns] = np.where(fits, 0, shift - middle)
-        pack_groups(np.where(fits, centered, wide - np.int16(middle)).astype(np.int8), found.packed)
-        return found
+        self.colsums[: self.columns][some] = centered.sum((0, 1), dtype=np.int32)
+        self.shifts[: self.columns][some] = np.where(fits, 0, shift - middle)
+        pack_groups(np.where(fits, centered, wide - np.int16(middle)).astype(np.int8), packed)
 
     @staticmethod
     def over(width: int, whole: Array, shape: tuple[int, int, int]) -> Weights:

@@ -14,12 +14,13 @@ from pyflame_rt.backends.native.writing.builder import POINTER, Builder, Values
 from pyflame_rt.backends.native.writing.loops import fields, over
 
 FIELDS = (
-    "@x", "@y", "@zero", "@scale", "@weights", "rows", "columns", "channels",
+    "@x", "@y", "@residual", "@zero", "@scale", "@weights", "rows", "columns", "channels",
     "x_row", "x_column", "tap_row", "tap_column", "y_row", "y_column", "packed",
     *integer_finish.FIELDS,
 )  # fmt: skip
 """`x_row` and `x_column` are the ways, in bytes, between the windows of neighbouring results, `tap_row`
-and `tap_column` those between elements of a window, `packed` that from tap to tap of the weights: i32."""
+and `tap_column` those between elements of a window, `packed` that from tap to tap of the weights: i32.
+What `residual` is an address of lies as y does."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,25 @@ class IntegerWindowKernel:
     rows: int
     columns: int
     ending: Ending
+    fused: bool = True
+    """Whether there is an instruction that multiplies and adds f32, for `ending`'s function."""
+    adds: bool = False
+    """Whether there is a residual."""
 
     entry = "integer_windows"
 
     def emit(self) -> ModuleOp:
         """The module, in the `llvm` dialect."""
-        b = Builder(self.entry, [POINTER], public=True)
+        b = Builder(self.entry, [POINTER], public=True, fused=self.fused)
         given = fields(b, b.arguments[0], FIELDS)
         v, bits = Integers(b, self.lanes, self.dot), self.lanes.bit_length() - 1
 
         def row(places: tuple[SSAValue, ...]) -> None:
             def some(here: tuple[SSAValue, ...], mask: SSAValue | None = None) -> Values:
                 self._vector(b, v, given, here, mask)
-                x, y, weights, across = here
+                x, *results, weights, across = here
                 return [
-                    b.at(x, v.lanes), b.at(y, self.ending.size * v.lanes),
+                    b.at(x, v.lanes), *(b.at(y, self.ending.size * v.lanes) for y in results),
                     b.at(weights, 4 * v.lanes), b.plus(across, 4 * v.lanes),
                 ]  # fmt: skip
 
@@ -60,8 +65,9 @@ class IntegerWindowKernel:
 
             b.when(b.compare("sgt", rest, 0), last, ())
 
-        ways = [given["x_row"], given["y_row"]]
-        over(b, given["rows"], [given["x"], given["y"]], ways, row)
+        results = [given["y"], *([given["residual"]] if self.adds else [])]
+        ways = [given["x_row"], *[given["y_row"]] * len(results)]
+        over(b, given["rows"], [given["x"], *results], ways, row)
         return ModuleOp([b.finish()])
 
     def _vector(
@@ -73,7 +79,7 @@ class IntegerWindowKernel:
         mask: SSAValue | None,
     ) -> None:
         """Some channels of a row."""
-        x, y, weights, across = here
+        x, *results, weights, across = here
         taps = [(i, j) for i in range(self.rows) for j in range(self.columns)]
         factors = [
             v.load(b.at(weights, b.times(given["packed"], k))) if k else v.load(weights)
@@ -86,15 +92,19 @@ class IntegerWindowKernel:
         ways = [b.times(given["tap_column"], j) for j in range(self.columns)]
 
         def column(places: tuple[SSAValue, ...]) -> Values:
-            *lines, y = places
+            lines, (y, *more) = places[: self.rows], places[self.rows :]
             (total,) = starts
             for (i, j), factor in zip(taps, factors, strict=True):
                 place = b.at(lines[i], ways[j]) if j else lines[i]
                 value = v.load_bytes(place, mask, signed=self.ending.signed)
                 product = v.multiply_small(value, factor)
                 total = v.plus(total, product)
-            value = finish.activated(finish.value(total, 0, None))
+            residual = b.load_vector(more[0], v.lanes, mask) if more else None
+            value = finish.activated(finish.value(total, 0, None, residual), is_one=True)
             v.put(value, y, mask, self.ending.size)
-            return [*(b.at(line, given["x_column"]) for line in lines), b.at(y, given["y_column"])]
+            return [
+                *(b.at(line, given["x_column"]) for line in lines),
+                *(b.at(place, given["y_column"]) for place in (y, *more)),
+            ]
 
-        b.loop(given["columns"], [*lines, y], column)
+        b.loop(given["columns"], [*lines, *results], column)

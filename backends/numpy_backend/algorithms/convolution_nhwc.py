@@ -28,11 +28,8 @@ _FEW = 8
 _SHORT = 64
 """Positions for each of them: so few take less time than the calls."""
 
-_WIDE = 512
-"""A vector of so many elements is added to rows as fast as if it were longer."""
-
-_SMALL = 1 << 13
-"""Elements of a result to which a bias is added by one inner loop."""
+_WIDE = 1 << 12
+"""Elements to which a bias is added by one inner loop: rows of fewer take longer, and of more no less."""
 
 _PART = 5
 """The number of the room for parts of a product."""
@@ -273,10 +270,9 @@ def _by_phase(strips: Strips, held: Array, source: Array) -> list[Run]:
     ]
 
 
-def finishing(call: BoundCall, with_bias: bool = True) -> Callable[[Strip], list[Run]]:
+def finishing(call: BoundCall) -> Callable[[Strip], list[Run]]:
     """The steps that add bias and residual to a strip of the result, and apply the activation."""
     bias, residual, shape = call.optional(2), call.optional(3), call.output.shape
-    bias = bias if with_bias else None
     activate = activate_of(call)
     if bias is not None and call.is_constant(2):
         count = _repeats(shape)
@@ -284,11 +280,7 @@ def finishing(call: BoundCall, with_bias: bool = True) -> Callable[[Strip], list
 
     def steps(strip: Strip) -> list[Run]:
         y = call.output[strip.index]
-        added: list[Run] = []
-        if bias is not None:
-            flat = y.reshape(-1)
-            rows = flat if flat.size <= bias.size else flat.reshape(-1, bias.size)
-            added.append(partial(np.add, rows, bias[: rows.shape[-1]], rows))
+        added = [] if bias is None else _biased(y.reshape(-1), bias)
         if residual is not None:
             added.append(partial(np.add, y, residual[strip.index], y))
         return added if activate is None else [*added, activate.on(y)]
@@ -296,12 +288,21 @@ def finishing(call: BoundCall, with_bias: bool = True) -> Callable[[Strip], list
     return steps
 
 
+def _biased(y: Array, bias: Array) -> list[Run]:
+    """Adds a bias to the rows of a contiguous part of the result, and to the rest of a row."""
+    whole = y.size - y.size % bias.size
+    rows, rest = y[:whole].reshape(-1, bias.size), y[whole:]
+    parts = [(rows[0] if len(rows) == 1 else rows, bias), (rest, bias[: rest.size])]
+    return [partial(np.add, part, row, part) for part, row in parts if part.size]
+
+
 def _repeats(shape: Sequence[int]) -> int:
-    """How many times a bias is repeated: for all of a small result, else for a row of positions."""
-    features, positions = shape[-1], math.prod(shape[:-1])
-    if positions * features <= _SMALL:
-        return positions
-    return shape[-2] if len(shape) > 3 and features < _WIDE else 1
+    """How many times a bias is repeated: for all of a small result, else for enough positions, with those
+    of whole rows where that is not many more."""
+    features, positions, along = shape[-1], math.prod(shape[:-1]), max(1, shape[-2])
+    count = -(-_WIDE // max(1, features))
+    of_rows = -(-count // along) * along
+    return min(positions, of_rows if of_rows < 2 * count else count)
 
 
 def _tiled(count: int, vector: Array) -> Array:

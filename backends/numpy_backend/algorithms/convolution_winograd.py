@@ -44,8 +44,7 @@ def _conv_winograd(call: BoundCall) -> Run | None:
     padding = Padding.of(call, strips, x, at_once)
     shape = Shape.of(channels, features, x.dtype)
     weights = call.pack(1, ("winograd", shape), partial(_pack, shape))
-    bias, finish = call.optional(2), finishing(call, with_bias=False)
-    steps = list(padding.prepare)
+    finish, steps = finishing(call), list(padding.prepare)
     for strip in strips.strips(at_once):
         more, seen = padding.seen(strip)
         images, rows = strip.images.stop - strip.images.start, strip.rows.stop - strip.rows.start
@@ -66,8 +65,7 @@ def _conv_winograd(call: BoundCall) -> Run | None:
             for j in range(2):
                 target = y[:, i::2, j::2]
                 source = sums[i, j, :, : target.shape[1], : target.shape[2]]
-                add = partial(np.copyto, target, source)
-                steps.append(add if bias is None else partial(np.add, source, bias, target))
+                steps.append(partial(np.copyto, target, source))
         steps += finish(kept)
     return sequence(steps)
 

@@ -381,6 +381,7 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = (
         bound(f"{name}_nhwc", by_kernel, *_CONV)
         for name in ("conv_integer", "qlinear_conv", "qlinear_conv_add")
     ),
+    bound("conv_integer_to_float_nhwc", by_kernel, *_CONV, "activation"),
     bound("max_pool_bytes_nhwc", by_kernel, *_POOL),
     late("matmul_integer", _matmul_integer, arity=4, raw=(1,)),
     late("qlinear_matmul", _qlinear_matmul, raw=(3,)),

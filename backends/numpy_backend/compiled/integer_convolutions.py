@@ -88,15 +88,35 @@ def conv_integer(schedule: IntegerSchedule, call: BoundCall) -> Run | None:
     return _convolution(schedule, call, (0, 2, 1, 3), Epilogue())
 
 
+def conv_integer_to_float(schedule: IntegerSchedule, call: BoundCall) -> Run | None:
+    """The sums of a convolution times scales, plus a bias and a residual, and a function of that, of data
+    whose channels lie together; None where what belongs to w comes with a run."""
+    from pyflame_rt.backends.native.integers.products import Epilogue
+    from pyflame_rt.backends.numpy_backend.compiled.forms import finish_of
+
+    finish = finish_of(call)
+    constants = [i for i in (1, 3, 5, 6) if call.has(i)]
+    if finish is None or not all(map(call.is_constant, constants)) or not call.in_layout("nhwc"):
+        return None
+    residual = 7 if call.has(7) else None
+    if residual is not None and call.shape(residual) != call.output_shape:
+        return None
+    bias = call.constant(6) if call.has(6) else None
+    epilogue = Epilogue("float32", None, call.constant(3).reshape(-1), bias, finish=finish)
+    return _convolution(schedule, call, (0, 4, 1, 5), epilogue, residual, scale=2)
+
+
 def _convolution(
     schedule: IntegerSchedule,
     call: BoundCall,
     numbers: tuple[int, int, int, int],
     epilogue: Epilogue,
     residual: int | None = None,
+    *,
+    scale: int | None = None,
 ) -> Run | None:
-    """Of x, its zero point, w, and zero points of these, by their numbers, as that of a residual; data
-    whose channels do not lie together are turned before it and after it."""
+    """Of x, its zero point, w, and zero points of these, by their numbers, as those of a residual and of
+    x's scale; data whose channels do not lie together are turned before it and after it."""
     from pyflame_rt.backends.native.integers.convolutions import IntegerConvolution
     from pyflame_rt.backends.native.steps import Place
 
@@ -108,7 +128,7 @@ def _convolution(
         return None
     geometry = geometry_of(call, call.shape(weights))
     x, y, w = call.input(data), call.output, call.constant(weights)
-    if geometry is None or (geometry.is_depthwise and residual is not None):
+    if geometry is None or (geometry.is_depthwise and epilogue.adds is not None):
         return None
     if not (x.flags.c_contiguous and y.flags.c_contiguous and w.itemsize == 1):
         return None
@@ -128,9 +148,12 @@ def _convolution(
         more = None if residual is None else call.input(residual)
         if more is not None and not more.flags.c_contiguous:
             return None
-        place = None if more is None else Place(4)
-        steps = convolution.steps(Place(0), Place(1), Place(2), zero=Place(3), residual=place)
-        return NativeStep(float_cpu, steps, (x, y, padded, zero, more), [])
+        factor = None if scale is None else call.input(scale)
+        places = [None if array is None else Place(4 + k) for k, array in enumerate((more, factor))]
+        steps = convolution.steps(
+            Place(0), Place(1), Place(2), zero=Place(3), residual=places[0], scale=places[1]
+        )
+        return NativeStep(float_cpu, steps, (x, y, padded, zero, more, factor), [])
     lying, made = (
         call.rooms.get(number, np.dtype(np.uint8), size)
         for number, size in ((_LYING, x.size), (_MADE, y.size))

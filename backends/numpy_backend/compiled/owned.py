@@ -84,8 +84,8 @@ class Prepared:
 class OwnedStep(MachineCode):
     """A step that puts new results into the environment; by NumPy where there is no code for it."""
 
-    __slots__ = ("_alike", "_invoke", "_known_shapes", "_plain", "_read", "_rooms", "env", "last",
-                 "met", "operands", "slots", "where")  # fmt: skip
+    __slots__ = ("_alike", "_invoke", "_known_shapes", "_plain", "_read", "env", "last", "met",
+                 "operands", "rooms", "slots", "where")  # fmt: skip
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class OwnedStep(MachineCode):
     ) -> None:
         assert invoke.schedule is not None
         super().__init__(processors.of_floats(invoke.schedule.cpu))
-        self._invoke, self._rooms, self._plain = invoke, rooms, plain
+        self._invoke, self.rooms, self._plain = invoke, rooms, plain
         self.env, self.operands = env, tuple(operands)
         """The environment, and the places of the operands in it."""
         self.slots = tuple(slot.index for slot in invoke.owned)
@@ -135,7 +135,7 @@ class OwnedStep(MachineCode):
         if self._alike is None:
             found = self._made(arrays)
         else:
-            shared, key = self._rooms.prepared, (self._alike, shapes)
+            shared, key = self.rooms.prepared, (self._alike, shapes)
             if key not in shared:
                 _keep(shared, key, self._made(arrays), _KEPT_ALIKE)
             found = shared[key]
@@ -159,7 +159,7 @@ class OwnedStep(MachineCode):
             ArrayType(slot.type.dtype, shape)
             for slot, shape in zip(invoke.owned, shapes, strict=True)
         )
-        call = Call(invoke, types, into, (), self._rooms)
+        call = Call(invoke, types, into, (), self.rooms)
         known = [self._known(index, array) for index, array in enumerate(arrays)]
         try:
             found = self._late(form, call, known) or self._bound(form, call, known)
@@ -198,7 +198,7 @@ class OwnedStep(MachineCode):
         past = refs[_PAST] if callee == "attention" and len(refs) > _PAST else None
         if past is None or isinstance(past, Constant) or past.type.is_static:
             return True
-        return self._rooms.alike[self._alike] * (_CALL + elements * _ELEMENT) > PREPARING
+        return self.rooms.alike[self._alike] * (_CALL + elements * _ELEMENT) > PREPARING
 
     def _bound(
         self, form: Callable[[Any], object], call: Call, known: Sequence[Array | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 from xdsl.dialects.builtin import MemRefType, f32, i32
 from xdsl.ir import SSAValue
@@ -18,9 +18,12 @@ from pyflame_rt.dialects.pfrt.integer_products import (
     QuantizedConvOp,
 )
 from pyflame_rt.dialects.pfrt.integer_sums import QlinearConvAddOp
+from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp
 from pyflame_rt.dialects.pfrt.pooling import MaxPoolOp
 from pyflame_rt.dialects.pfrt.types import dtype_of, shape_of
 from pyflame_rt.dialects.plan.algorithms.base import Algorithm, Buffers, arithmetic
+
+_Convolution: TypeAlias = ConvIntegerOp | ConvIntegerToFloatOp | QlinearConvAddOp | QlinearConvOp
 
 _BYTES = ("int8", "uint8")
 
@@ -67,11 +70,11 @@ def _conv(op: PfrtOp) -> bool:
 
 def _conv_channels_last(op: PfrtOp) -> bool:
     """Whether machine code may convolve it, which has no form for other layouts."""
-    op = cast("ConvIntegerOp | QlinearConvAddOp | QlinearConvOp", op)
+    op = cast(_Convolution, op)
     return op.data_layout == "nhwc" and _is_known_conv(op)
 
 
-def _is_known_conv(op: ConvIntegerOp | QlinearConvAddOp | QlinearConvOp) -> bool:
+def _is_known_conv(op: _Convolution) -> bool:
     return _holds_bytes(op.x, op.w) and _known(op.w, op.w_zero_point)
 
 
@@ -115,7 +118,7 @@ QUANTIZED: tuple[Algorithm, ...] = (
         Algorithm(
             f"{name}_nhwc", f"pfrt.{name}", late=False, applies=_conv_channels_last, cost=arithmetic
         )
-        for name in ("conv_integer", "qlinear_conv", "qlinear_conv_add")
+        for name in ("conv_integer", "conv_integer_to_float", "qlinear_conv", "qlinear_conv_add")
     ),
     Algorithm(
         "max_pool_bytes_nhwc", "pfrt.max_pool", late=False, applies=_max_pool, cost=arithmetic

@@ -94,3 +94,98 @@ func.func @dynamic(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
   %y = pfrt.matmul_integer_to_float %q, %w, %s, %sw a_zero_point(%z : tensor<ui8>) b_zero_point(%zw : tensor<i8>) bias(%b : tensor<2xf32>) {activation = #pfrt.activation<"relu">} : (tensor<?x2xui8>, tensor<2x2xi8>, tensor<f32>, tensor<f32>) -> tensor<?x2xf32>
   func.return %y : tensor<?x2xf32>
 }
+
+// -----
+
+// Convolutions of which reals are made are of f32: scales and biases are those of features.
+// CHECK-LABEL: @reals
+func.func @reals(%x: tensor<?x2x4xui8>, %r: tensor<?x2x4xf32>) -> tensor<?x2x4xf32> {
+  // CHECK: [[X:%.*]] = pfrt.cast %x
+  // CHECK: [[D:%.*]] = pfrt.sub [[X]]
+  // CHECK: [[W:%.*]] = pfrt.constant dense<{{\[\[\[}}-2.000000e+00], [3.000000e+00]], {{\[\[}}2.000000e+00], [1.000000e+00]]]> : tensor<2x2x1xf32>
+  // CHECK: [[P:%.*]] = pfrt.conv [[D]], [[W]]
+  // CHECK: [[T:%.*]] = pfrt.constant dense<{{.*}}> : tensor<2x1xf32>
+  // CHECK: [[F:%.*]] = pfrt.mul %s, [[T]]
+  // CHECK: [[S:%.*]] = pfrt.mul [[P]], [[F]]
+  // CHECK: [[C:%.*]] = pfrt.constant dense<{{.*}}> : tensor<2x1xf32>
+  // CHECK: [[B:%.*]] = pfrt.add [[S]], [[C]]
+  // CHECK: [[A:%.*]] = pfrt.add [[B]], %r
+  // CHECK: %y = pfrt.relu [[A]]
+  %w = pfrt.constant dense<[[[-2], [3]], [[2], [1]]]> : tensor<2x2x1xi8>
+  %s = pfrt.constant dense<0.5> : tensor<f32>
+  %z = pfrt.constant dense<9> : tensor<ui8>
+  %sw = pfrt.constant dense<[0.5, 0.25]> : tensor<2xf32>
+  %b = pfrt.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %y = pfrt.conv_integer_to_float %x, %w, %s, %sw x_zero_point(%z : tensor<ui8>) bias(%b : tensor<2xf32>) plus(%r : tensor<?x2x4xf32>) {activation = #pfrt.activation<"relu">} : (tensor<?x2x4xui8>, tensor<2x2x1xi8>, tensor<f32>, tensor<2xf32>) -> tensor<?x2x4xf32>
+  func.return %y : tensor<?x2x4xf32>
+}
+
+// -----
+
+// Groups whose sums f32 may not hold stay integers.
+// CHECK-LABEL: @groups
+func.func @groups(%x: tensor<1x1040x1xui8>) -> tensor<1x2x1xf32> {
+  // CHECK: pfrt.conv_integer_to_float
+  %w = pfrt.constant dense<127> : tensor<2x520x1xi8>
+  %s = pfrt.constant dense<0.5> : tensor<f32>
+  %y = pfrt.conv_integer_to_float %x, %w, %s, %s {group = 2 : i64} : (tensor<1x1040x1xui8>, tensor<2x520x1xi8>, tensor<f32>, tensor<f32>) -> tensor<1x2x1xf32>
+  func.return %y : tensor<1x2x1xf32>
+}
+
+// -----
+
+// A sum of two quantized tensors that is quantized again takes two products, as all pairs of integers agree.
+// CHECK-LABEL: @sum
+func.func @sum(%a: tensor<?xf32>, %b: tensor<?xf32>) -> tensor<?xui8> {
+  // CHECK: [[A:%.*]] = pfrt.clip
+  // CHECK: [[B:%.*]] = pfrt.clip
+  // CHECK-NOT: pfrt.div
+  // CHECK: [[P:%.*]] = pfrt.mul [[A]], %{{.*}}
+  // CHECK-NEXT: [[S:%.*]] = pfrt.add [[P]], [[B]]
+  // CHECK: [[M:%.*]] = pfrt.mul [[S]], %{{.*}}
+  // CHECK-NEXT: pfrt.round [[M]]
+  %z = pfrt.constant dense<0> : tensor<ui8>
+  %sa = pfrt.constant dense<0.3> : tensor<f32>
+  %sb = pfrt.constant dense<0.7> : tensor<f32>
+  %sy = pfrt.constant dense<0.9> : tensor<f32>
+  %qa = pfrt.quantize_linear %a, %sa, %z : (tensor<?xf32>, tensor<f32>, tensor<ui8>) -> tensor<?xui8>
+  %qb = pfrt.quantize_linear %b, %sb, %z : (tensor<?xf32>, tensor<f32>, tensor<ui8>) -> tensor<?xui8>
+  %ra = pfrt.dequantize_linear %qa, %sa, %z : (tensor<?xui8>, tensor<f32>, tensor<ui8>) -> tensor<?xf32>
+  %rb = pfrt.dequantize_linear %qb, %sb, %z : (tensor<?xui8>, tensor<f32>, tensor<ui8>) -> tensor<?xf32>
+  %s = pfrt.add %ra, %rb : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+  %y = pfrt.quantize_linear %s, %sy, %z : (tensor<?xf32>, tensor<f32>, tensor<ui8>) -> tensor<?xui8>
+  func.return %y : tensor<?xui8>
+}
+
+// -----
+
+// Maxima of windows are taken of the sums, and rounded afterwards.
+// CHECK-LABEL: @maxima
+func.func @maxima(%x: tensor<1x1x4x4xui8>) -> tensor<1x1x2x2xui8> {
+  // CHECK: [[C:%.*]] = pfrt.conv
+  // CHECK-NOT: pfrt.round
+  // CHECK: [[P:%.*]] = pfrt.max_pool [[C]]
+  // CHECK: [[M:%.*]] = pfrt.mul [[P]]
+  // CHECK: pfrt.round [[M]]
+  %z = pfrt.constant dense<0> : tensor<ui8>
+  %s = pfrt.constant dense<0.3> : tensor<f32>
+  %w = pfrt.constant dense<5> : tensor<1x1x1x1xi8>
+  %zw = pfrt.constant dense<0> : tensor<i8>
+  %y = pfrt.qlinear_conv %x, %s, %z, %w, %s, %zw, %s, %z : (tensor<1x1x4x4xui8>, tensor<f32>, tensor<ui8>, tensor<1x1x1x1xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<1x1x4x4xui8>
+  %p = pfrt.max_pool %y {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>} : tensor<1x1x4x4xui8> -> tensor<1x1x2x2xui8>
+  func.return %p : tensor<1x1x2x2xui8>
+}
+
+// -----
+
+// What is laid out for machine code stays so.
+// CHECK-LABEL: @last
+func.func @last(%x: tensor<1x8x4x3xui8>) -> tensor<1x8x4x4xui8> {
+  // CHECK: pfrt.qlinear_conv
+  %w = pfrt.constant dense<3> : tensor<4x3x1x1xi8>
+  %s = pfrt.constant dense<5.000000e-01> : tensor<f32>
+  %z = pfrt.constant dense<3> : tensor<ui8>
+  %v = pfrt.constant dense<0> : tensor<i8>
+  %y = pfrt.qlinear_conv %x, %s, %z, %w, %s, %v, %s, %z {layout = "nhwc"} : (tensor<1x8x4x3xui8>, tensor<f32>, tensor<ui8>, tensor<4x3x1x1xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<1x8x4x4xui8>
+  func.return %y : tensor<1x8x4x4xui8>
+}

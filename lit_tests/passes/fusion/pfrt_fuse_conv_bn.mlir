@@ -157,3 +157,23 @@ func.func @narrow(%x: tensor<1x2x2x2xf16>, %v: tensor<1x2x2x2xf32>) -> (tensor<1
 }
 // CHECK-LABEL: @narrow
 // CHECK-COUNT-2: pfrt.mul
+
+// -----
+
+// Of bytes the scale is multiplied, which may be one before.
+func.func @bytes(%x: tensor<1x2x2x2xui8>) -> tensor<1x2x2x2xf32> {
+  %w = pfrt.constant dense<3> : tensor<2x2x1x1xi8>
+  %s = pfrt.constant dense<0.5> : tensor<f32>
+  %c = pfrt.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %scale = pfrt.constant dense<[2.0, 4.0]> : tensor<2xf32>
+  %mean = pfrt.constant dense<[1.0, 0.0]> : tensor<2xf32>
+  %var = pfrt.constant dense<[1.0, 4.0]> : tensor<2xf32>
+  %0 = pfrt.conv_integer_to_float %x, %w, %s, %s bias(%c : tensor<2xf32>) : (tensor<1x2x2x2xui8>, tensor<2x2x1x1xi8>, tensor<f32>, tensor<f32>) -> tensor<1x2x2x2xf32>
+  %y = pfrt.batch_normalization %0, %scale, %c, %mean, %var {epsilon = 0.0 : f32} : (tensor<1x2x2x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x2x2xf32>
+  func.return %y : tensor<1x2x2x2xf32>
+}
+// CHECK-LABEL: @bytes
+// CHECK-DAG: [[B:%.*]] = pfrt.constant dense<[1.000000e+00, 6.000000e+00]> : tensor<2xf32>
+// CHECK-DAG: [[S:%.*]] = pfrt.constant dense<1.000000e+00> : tensor<2xf32>
+// CHECK: pfrt.conv_integer_to_float %x, %w, %s, [[S]] bias([[B]] : tensor<2xf32>)
+// CHECK-NOT: pfrt.batch_normalization

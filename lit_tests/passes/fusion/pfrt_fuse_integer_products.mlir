@@ -51,3 +51,42 @@ func.func @stays(%q: tensor<3x3xui8>, %w: tensor<3x3xi8>, %f: tensor<3x1xf32>, %
   %m = pfrt.mul %l, %g : (tensor<3x3xf32>, tensor<f32>) -> tensor<3x3xf32>
   func.return %p, %e, %j, %m : tensor<3x3xf32>, tensor<3x3xf32>, tensor<3x3xi32>, tensor<3x3xf32>
 }
+
+// -----
+
+// Of a convolution, as quantizers write it: factors and a bias of one element a feature.
+// CHECK-LABEL: @convolution
+func.func @convolution(%x: tensor<?x2x4xf32>, %w: tensor<3x2x3xi8>, %r: tensor<?x3x4xf32>) -> tensor<?x3x4xf32> {
+  // CHECK: [[SW:%.*]] = pfrt.constant dense<[5.000000e-01, 2.500000e-01, 1.000000e+00]> : tensor<3xf32>
+  // CHECK: pfrt.conv_integer_to_float %q, %w, %s, [[SW]] x_zero_point(%z : tensor<ui8>) {pads = array<i64: 1, 1>} : (tensor<?x2x4xui8>, tensor<3x2x3xi8>, tensor<f32>, tensor<3xf32>) -> tensor<?x3x4xf32>
+  // ALL: [[B:%.*]] = pfrt.constant dense<[1.000000e+00, 2.000000e+00, 3.000000e+00]> : tensor<3xf32>
+  // ALL: pfrt.conv_integer_to_float {{.*}} bias([[B]] : tensor<3xf32>) {{.*}}relu
+  %q, %s, %z = pfrt.dynamic_quantize_linear %x : tensor<?x2x4xf32> -> tensor<?x2x4xui8>, tensor<f32>, tensor<ui8>
+  %sw = pfrt.constant dense<[[[0.5]], [[0.25]], [[1.0]]]> : tensor<3x1x1xf32>
+  %b = pfrt.constant dense<[[[1.0], [2.0], [3.0]]]> : tensor<1x3x1xf32>
+  %t = pfrt.constant dense<[[0.5], [0.25], [1.0]]> : tensor<3x1xf32>
+  %v = pfrt.constant dense<0> : tensor<i8>
+  %f = pfrt.mul %s, %t : (tensor<f32>, tensor<3x1xf32>) -> tensor<3x1xf32>
+  %i = pfrt.conv_integer %q, %w x_zero_point(%z : tensor<ui8>) w_zero_point(%v : tensor<i8>) {pads = array<i64: 1, 1>} : tensor<?x2x4xui8>, tensor<3x2x3xi8> -> tensor<?x3x4xi32>
+  %c = pfrt.cast %i {to = f32} : tensor<?x3x4xi32> -> tensor<?x3x4xf32>
+  %p = pfrt.mul %c, %f : (tensor<?x3x4xf32>, tensor<3x1xf32>) -> tensor<?x3x4xf32>
+  %y = pfrt.add %p, %b : (tensor<?x3x4xf32>, tensor<1x3x1xf32>) -> tensor<?x3x4xf32>
+  %a = pfrt.relu %y : tensor<?x3x4xf32> -> tensor<?x3x4xf32>
+  func.return %a : tensor<?x3x4xf32>
+}
+
+// -----
+
+// Factors of positions, and those of features that come with a run, stay.
+// CHECK-LABEL: @positions
+func.func @positions(%q: tensor<1x3x3xui8>, %w: tensor<3x3x1xi8>, %g: tensor<3x1xf32>) -> (tensor<1x3x3xf32>, tensor<1x3x3xf32>) {
+  // CHECK-NOT: to_float
+  %f = pfrt.constant dense<[1.0, 2.0, 3.0]> : tensor<3xf32>
+  %i = pfrt.conv_integer %q, %w : tensor<1x3x3xui8>, tensor<3x3x1xi8> -> tensor<1x3x3xi32>
+  %c = pfrt.cast %i {to = f32} : tensor<1x3x3xi32> -> tensor<1x3x3xf32>
+  %p = pfrt.mul %c, %f : (tensor<1x3x3xf32>, tensor<3xf32>) -> tensor<1x3x3xf32>
+  %j = pfrt.conv_integer %q, %w : tensor<1x3x3xui8>, tensor<3x3x1xi8> -> tensor<1x3x3xi32>
+  %d = pfrt.cast %j {to = f32} : tensor<1x3x3xi32> -> tensor<1x3x3xf32>
+  %e = pfrt.mul %d, %g : (tensor<1x3x3xf32>, tensor<3x1xf32>) -> tensor<1x3x3xf32>
+  func.return %p, %e : tensor<1x3x3xf32>, tensor<1x3x3xf32>
+}

@@ -284,3 +284,18 @@ def test_weights_are_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     packed = [array for invoke in invokes for array in invoke.packs.values()]
     assert len(packed) == len(plans) == len(invokes)
     assert all(array is packed[0] for array in packed)
+
+
+def test_results_that_only_a_row_of_calls_needs_share_memory() -> None:
+    """Of ten products, each of the one before, two results are there at a time: the last is new."""
+    lines = [f"%w{k} = pfrt.constant {dense(k, 24, 24)}" for k in range(10)]
+    kinds = "tensor<?x24xf32>, tensor<24x24xf32> -> tensor<?x24xf32>"
+    lines += [f"%{k + 1} = pfrt.matmul %{k or 'x'}, %w{k} : {kinds}" for k in range(10)]
+    body = "\n".join(lines)
+    text = f"func.func @main(%x: tensor<?x24xf32>) -> tensor<?x24xf32> {{\n{body}\nfunc.return %10 : tensor<?x24xf32>\n}}"
+    plan, other = compiled(text, KINDS[0]), compiled(text, "")
+    for seed in range(6):
+        x = drawn(7, 24, seed=seed) / 8
+        same(plan.run([x]), other.run([x]))
+    spare = plan._free[0][0]._rooms.spare
+    assert sum(room.nbytes for room in spare) == 2 * 7 * 24 * 4

@@ -15,6 +15,7 @@ FAMILIES = (
     "activation",
     "attention",
     "contraction",
+    "contrib_attention",
     "contrib_quantized",
     "control",
     "convolution",

@@ -147,7 +147,7 @@ def _dequantized_sum(b: NodeBuilder, index: int, scales: tuple[int, int], alpha:
     return b.emit("dequantize_linear", [b.operand(index), scale, None], {"axis": max(axis, 0)})[0]
 
 
-def _scaled_product(
+def scaled_product(
     b: NodeBuilder,
     left: Sequence[SSAValue | None],
     scale: SSAValue,
@@ -167,13 +167,13 @@ def _scaled_product(
 
 def _matmul_integer_to_float(b: NodeBuilder) -> Sequence[SSAValue]:
     b.limit_inputs(7)
-    return _scaled_product(b, [b.operand(0), b.optional(4)], b.operand(2), (1, 3, 5), 6)
+    return scaled_product(b, [b.operand(0), b.optional(4)], b.operand(2), (1, 3, 5), 6)
 
 
 def _dynamic_quantize_matmul(b: NodeBuilder) -> Sequence[SSAValue]:
     b.limit_inputs(5)
     values, scale, zero_point = b.emit("dynamic_quantize_linear", [b.operand(0)])
-    return _scaled_product(b, [values, zero_point], scale, (1, 2, 3), 4)
+    return scaled_product(b, [values, zero_point], scale, (1, 2, 3), 4)
 
 
 def _dynamic_quantize_lstm(b: NodeBuilder) -> Sequence[SSAValue]:
