@@ -30,9 +30,11 @@ from pyflame_rt.passes.fusion.parts import (
 
 
 class ScaledSums(RewritePattern):
-    """cast(matmul_integer(a, b)) * (sa * sb) -> matmul_integer_to_float(a, b, sa, sb).
+    """cast(product of integers of a and b) * (sa * sb) -> that product as reals.
 
-    sa has one element, sb one or one a column; where they were multiplied before, sa is 1.
+    `pfrt.matmul_integer` becomes `pfrt.matmul_integer_to_float`, sb having one element or one a
+    column; `pfrt.conv_integer` becomes `pfrt.conv_integer_to_float`, sb being one element or a constant
+    of one a feature. sa has one element; where they were multiplied before, sa is 1.
     """
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
@@ -41,83 +43,70 @@ class ScaledSums(RewritePattern):
         for cast, factor in producers(op, (CastOp,)):
             if dtype_of(cast.result).name != "float32":
                 continue
-            product = sole_producer(cast.operand, cast, (MatmulIntegerOp,))
-            if product is None or shape_of(product.result) != shape_of(op.result):
-                continue
-            rank = len(shape_of(product.result) or ())
-            if len(shape_of(product.b) or ()) < 2 or _elements(product.a_zero_point) != 1:
-                declined(op, "b is no matrix, or rows of a have zero points of their own")
-                continue
-            scales = _scales(factor, (shape_of(product.b) or (DYNAMIC,))[-1], rank)
-            if scales is None:
-                declined(op, "what the sums are multiplied with are not scales of a and of b")
-                continue
-            made = [
-                v.owner for v in scales if isinstance(v.owner, ConstantOp) and not v.owner.parent
-            ]
-            zero_points = (_unless_zero(product.a_zero_point), _unless_zero(product.b_zero_point))
-            operands = [product.a, product.b, *scales, *zero_points]
-            new = MatmulIntegerToFloatOp.build(
-                operands=[[] if value is None else value for value in (*operands, None, None)],
-                result_types=[op.result.type],
-            )
-            new.location = product.location
-            _fuse(rewriter, product, cast, op, [*made, new])
-            return
-
-
-class ScaledConvolution(RewritePattern):
-    """cast(conv_integer(x, w)) * (sx * sw) -> conv_integer_to_float(x, w, sx, sw).
-
-    sx has one element, sw one or one a feature, as a constant; where they were multiplied before, sx
-    is 1.
-    """
-
-    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
-        if not isinstance(op, MulOp):
-            return
-        for cast, factor in producers(op, (CastOp,)):
-            if dtype_of(cast.result).name != "float32":
-                continue
-            product = sole_producer(cast.operand, cast, (ConvIntegerOp,))
+            product = sole_producer(cast.operand, cast, (ConvIntegerOp, MatmulIntegerOp))
             shape = None if product is None else shape_of(product.result)
-            if product is None or shape is None or shape != shape_of(op.result):
+            if product is None or shape != shape_of(op.result):
                 continue
-            if product.data_layout != "nchw":
-                declined(op, "its channels lie together already")
+            form = _of_matrices if isinstance(product, MatmulIntegerOp) else _of_convolution
+            made = form(product, factor, op)
+            if isinstance(made, str):
+                declined(op, made)
                 continue
-            scales = _scales_of_features(factor, product.features, len(shape))
-            if scales is None:
-                declined(op, "what the sums are multiplied with are not scales of x and of w")
-                continue
-            made = [
-                v.owner for v in scales if isinstance(v.owner, ConstantOp) and not v.owner.parent
-            ]
-            zero_points = (_unless_zero(product.x_zero_point), _unless_zero(product.w_zero_point))
-            operands = [product.x, product.w, *scales, *zero_points]
-            new = ConvIntegerToFloatOp.build(
-                operands=[[] if value is None else value for value in (*operands, None, None)],
-                properties=own_properties(product),
-                result_types=[op.result.type],
-            )
+            new = made[-1]
             new.location = product.location
-            _fuse(rewriter, product, cast, op, [*made, new])
+            factors = [value.owner for value in op.operands]
+            fuse(rewriter, cast, op, made)
+            rewriter.erase(product)
+            for owner in factors:
+                if isinstance(owner, MulOp) and not owner.result.uses:
+                    rewriter.erase(owner)
             return
 
 
-def _fuse(
-    rewriter: PatternRewriter,
-    product: ConvIntegerOp | MatmulIntegerOp,
-    cast: CastOp,
-    op: MulOp,
-    made: list[Operation],
-) -> None:
-    factors = [value.owner for value in op.operands]
-    fuse(rewriter, cast, op, made)
-    rewriter.erase(product)
-    for factor in factors:
-        if isinstance(factor, MulOp) and not factor.result.uses:
-            rewriter.erase(factor)
+def _of_matrices(product: Operation, factor: SSAValue, op: MulOp) -> list[Operation] | str:
+    """The ops that a scaled product of matrices becomes, it the last one; or why it becomes none."""
+    assert isinstance(product, MatmulIntegerOp)
+    right = shape_of(product.b) or ()
+    if len(right) < 2 or _elements(product.a_zero_point) != 1:
+        return "b is no matrix, or rows of a have zero points of their own"
+    scales = _scales(factor, right[-1], len(shape_of(product.result) or ()))
+    if scales is None:
+        return "what the sums are multiplied with are not scales of a and of b"
+    zero_points = (_unless_zero(product.a_zero_point), _unless_zero(product.b_zero_point))
+    new = MatmulIntegerToFloatOp.build(
+        operands=_given(product.a, product.b, *scales, *zero_points, None, None),
+        result_types=[op.result.type],
+    )
+    return [*_made(scales), new]
+
+
+def _of_convolution(product: Operation, factor: SSAValue, op: MulOp) -> list[Operation] | str:
+    """The ops that a scaled convolution becomes, it the last one; or why it becomes none."""
+    assert isinstance(product, ConvIntegerOp)
+    shape = shape_of(product.result)
+    if shape is None or product.data_layout != "nchw":
+        return "its rank is not known, or its channels lie together already"
+    scales = _scales_of_features(factor, product.features, len(shape))
+    if scales is None:
+        return "what the sums are multiplied with are not scales of x and of w"
+    zero_points = (_unless_zero(product.x_zero_point), _unless_zero(product.w_zero_point))
+    new = ConvIntegerToFloatOp.build(
+        operands=_given(product.x, product.w, *scales, *zero_points, None, None),
+        properties=own_properties(product),
+        result_types=[op.result.type],
+    )
+    return [*_made(scales), new]
+
+
+def _given(*values: SSAValue | None) -> list[SSAValue | list[SSAValue]]:
+    """Operands as ops are built of them, of which some are absent."""
+    return [[] if value is None else value for value in values]
+
+
+def _made(scales: tuple[SSAValue, SSAValue]) -> list[Operation]:
+    """The constants among scales that are not in the program yet."""
+    owners = (value.owner for value in scales)
+    return [owner for owner in owners if isinstance(owner, ConstantOp) and not owner.parent]
 
 
 def _unless_zero(value: SSAValue | None) -> SSAValue | None:
@@ -187,4 +176,4 @@ class PfrtFuseIntegerProductsPass(ModulePass):
     name = "pfrt-fuse-integer-products"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, ScaledSums(), ScaledConvolution())
+        rewrite(op, ScaledSums())
