@@ -66,6 +66,10 @@ def verify_activation(activation: ActivationAttr, kind: Attribute) -> None:
         raise VerifyException(f'"{activation.op.data}" is no elementwise op')
     if not is_tensor(kind):
         raise VerifyException(f"a {kind} has no elements")
+    for name, definition in op.get_irdl_definition().properties.items():
+        # Only an op that is parsed, or made, has what its properties are usually.
+        if definition.default_value is not None and name not in activation.properties.data:
+            raise VerifyException(f'{op.name} needs "{name}"')
     operands: list[SSAValue | Sequence[SSAValue]] = [create_ssa_value(kind)]
     operands += [() for _ in op.get_irdl_definition().operands[1:]]
     try:

@@ -83,6 +83,10 @@ class Factors:
         is_fit = right.is_single or right.axis % weights.ndim == axis % weights.ndim
         if not left.is_single or not is_fit:
             return "its scales are not one for the data, and one or one a column for the weights"
+        with np.errstate(all="ignore"):
+            scale = left.scale.astype(np.float32) * right.scale.astype(np.float32)
+        if not (np.isfinite(scale) & (scale >= np.finfo(np.float32).tiny)).all():
+            return "the product of its scales is no normal number"
         return Factors(left, right, weights)
 
     def constant(self, array: Array) -> SSAValue:

@@ -67,6 +67,9 @@ CASES = {
         floats(1, 5, 32, scale=30), floats(1, 7, 32, scale=30), floats(1, 7, 32), None, None,
         HEADS,
     ),
+    "heads_of_no_size": (
+        floats(1, 2, 5, 0), floats(1, 2, 7, 0), floats(1, 2, 7, 3), None, None, {},
+    ),
     "small_scores": (
         floats(1, 5, 32), floats(1, 7, 32), floats(1, 7, 32),
         np.full((1, 7), -50, np.float32), None, HEADS,

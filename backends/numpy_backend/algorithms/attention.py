@@ -203,7 +203,7 @@ def _attention(call: Call) -> Function | None:
     scale = params.get("scale")
     return _Attention(
         heads, kv_heads, past,
-        size**-0.5 if scale is None else float(scale),
+        max(size, 1) ** -0.5 if scale is None else float(scale),
         float(params["softcap"]),
         masked,
         # With one key more than the past no query sees what comes after it.
@@ -237,7 +237,7 @@ def _own_attention(call: Call) -> Function | None:
         scale = params.get("scale")
         function = _Attention(
             heads, kv_heads, past,
-            size**-0.5 if scale is None else float(scale),
+            max(size, 1) ** -0.5 if scale is None else float(scale),
             float(params["softcap"]),
             mask is not None,
             _masked_future(queries, total, past, q.dtype)

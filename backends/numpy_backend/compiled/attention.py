@@ -76,7 +76,7 @@ def _of_shapes(
     scale = params.get("scale")
     found = CompiledAttention(
         schedule, four, q[0], heads, kv_heads, queries, length, past, size, v_size,
-        size**-0.5 if scale is None else float(scale),
+        max(size, 1) ** -0.5 if scale is None else float(scale),
         bool(params["is_causal"]), bool(params["present"]), past_key is not None, mask, rooms,
     )  # fmt: skip
     if 0 in (q[0], heads, queries, found.keys, size, v_size):

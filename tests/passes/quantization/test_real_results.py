@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 
 from pyflame_rt import pipelines
 from pyflame_rt.backends.base import get_backend
@@ -154,12 +155,39 @@ def test_exported_products(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
+    "product",
+    [
+        "matmul_integer_to_float %x, %w, %s, %s : (tensor<2x4x4xi8>, tensor<4x4xi8>,",
+        "conv_integer_to_float %x, %w, %s, %s : (tensor<2x4x4xi8>, tensor<4x4x1xi8>,",
+    ],
+)
+def test_exported_data_say_their_zero_point(product: str) -> None:
+    """0 too: onnxruntime makes ui8 of i8, and 0 of what does not."""
+    weights = "tensor<4x4x1xi8>" if "conv" in product else "tensor<4x4xi8>"
+    text = f"""func.func @main(%x: tensor<2x4x4xi8>) -> tensor<2x4x4xf32> {{
+      %s = pfrt.constant dense<[0.5]> : tensor<1xf32>
+      %w = pfrt.constant dense<3> : {weights}
+      %y = pfrt.{product} tensor<1xf32>, tensor<1xf32>) -> tensor<2x4x4xf32>
+      func.return %y : tensor<2x4x4xf32>
+    }}"""
+    graph = export_onnx(parse(text, make_context(), "t")).graph
+    (data,) = (node for node in graph.node if node.input[0] == graph.input[0].name)
+    zero_points = [t for t in graph.initializer if t.name in data.input[2:]]
+    assert (data.op_type, [numpy_helper.to_array(t).tolist() for t in zero_points]) == (
+        "DequantizeLinear",
+        [[0]],
+    )
+
+
+@pytest.mark.parametrize(
     ("a", "b", "product", "why"),
     [
         ("%x", "%w", "", "its first factor is not quantized"),
         ("%q", "%v", "", "its second factor is no constant"),
         ("%r", "%w", "", "its scales are not one for the data"),
         ("%q", "%w", "alpha = 2.0 : f32, ", "or the product scaled"),
+        ("%g", "%h", "", "the product of its scales is no normal number"),
+        ("%k", "%l", "", "the product of its scales is no normal number"),
     ],
 )
 def test_what_stays_one_of_reals_says_why(a: str, b: str, product: str, why: str) -> None:
@@ -171,6 +199,12 @@ def test_what_stays_one_of_reals_says_why(a: str, b: str, product: str, why: str
       %r = pfrt.dequantize_linear %i, %t {{axis = 0 : i64}} : (tensor<2x3xi8>, tensor<2xf32>) -> tensor<2x3xf32>
       %v = pfrt.dequantize_linear %j, %s : (tensor<3x4xi8>, tensor<f32>) -> tensor<3x4xf32>
       %w = pfrt.dequantize_linear %c, %s : (tensor<3x4xi8>, tensor<f32>) -> tensor<3x4xf32>
+      %large = pfrt.constant dense<1.0e+20> : tensor<f32>
+      %small = pfrt.constant dense<1.0e-20> : tensor<f32>
+      %g = pfrt.dequantize_linear %i, %large : (tensor<2x3xi8>, tensor<f32>) -> tensor<2x3xf32>
+      %h = pfrt.dequantize_linear %c, %large : (tensor<3x4xi8>, tensor<f32>) -> tensor<3x4xf32>
+      %k = pfrt.dequantize_linear %i, %small : (tensor<2x3xi8>, tensor<f32>) -> tensor<2x3xf32>
+      %l = pfrt.dequantize_linear %c, %small : (tensor<3x4xi8>, tensor<f32>) -> tensor<3x4xf32>
       %y = pfrt.gemm {a}, {b} {{{product}trans_b = false}} : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>
       func.return %y : tensor<2x4xf32>
     }}"""

@@ -167,6 +167,13 @@ func.func @f(%x: tensor<1x1x5xf32>, %w: tensor<1x1x3xf32>) {
 
 // -----
 
+// An activation has all properties that its op has, what they are usually too.
+%x, %w = "test.op"() : () -> (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>)
+%y = pfrt.conv %x, %w {activation = #pfrt.activation<"leaky_relu">} : (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>) -> tensor<1x3x4x4xf32>
+// CHECK: pfrt.conv: C10: the activation: pfrt.leaky_relu needs "alpha"
+
+// -----
+
 // An activation keeps the type.
 %x, %w = "test.op"() : () -> (tensor<1x2x4x4xf32>, tensor<2x3x1x1xf32>)
 %y = pfrt.conv_transpose %x, %w {activation = #pfrt.activation<"is_nan">} : (tensor<1x2x4x4xf32>, tensor<2x3x1x1xf32>) -> tensor<1x3x4x4xf32>

@@ -94,7 +94,10 @@ def _dequantized_factors(x: Expansion, op: Any) -> tuple[SSAValue, SSAValue] | N
     scales = (op.a_scale, op.b_scale)
     if constant_of(op.a_scale) is None or any(len(shape_of(v) or ()) > 1 for v in scales):
         return None
-    left, right = (_paired(x, op.a_scale, op.a_zero_point), _paired(x, op.b_scale, op.b_zero_point))
+    left, right = (
+        _paired(x, op.a_scale, _shift_of(x, op.a, op.a_zero_point)),
+        _paired(x, op.b_scale, op.b_zero_point),
+    )
     if left is None or right is None or x.target.opset < _WITH_AXES:
         return None
     axis = len(shape_of(op.b) or ()) - 1
@@ -122,9 +125,11 @@ def conv_integer_to_float(x: Expansion, op: Any) -> Sequence[SSAValue]:
     """Of data measured in a run the steps that onnxruntime's quantizer writes; else a convolution of
     dequantized tensors."""
     window = {name: attr for name, attr in op.properties.items() if name in _WINDOW}
-    parameters = _paired(x, op.w_scale, op.w_zero_point)
-    if constant_of(op.x_scale) is not None and parameters is not None:
-        data = x.one("dequantize_linear", op.x, op.x_scale, op.x_zero_point)
+    given, parameters = None, _paired(x, op.w_scale, op.w_zero_point)
+    if constant_of(op.x_scale) is not None:
+        given = _paired(x, op.x_scale, _shift_of(x, op.x, op.x_zero_point))
+    if given is not None and parameters is not None:
+        data = x.one("dequantize_linear", op.x, *given)
         weights = x.one("dequantize_linear", op.w, *parameters, axis=0)
         return [x.one("conv", data, weights, op.bias, **window)]
     sums = x.one("conv_integer", op.x, op.w, op.x_zero_point, op.w_zero_point, **window)
@@ -132,6 +137,12 @@ def conv_integer_to_float(x: Expansion, op: Any) -> Sequence[SSAValue]:
     scale, bias = (_each_feature(x, value, rank) for value in (op.w_scale, op.bias))
     value = x.one("mul", x.cast(sums, np.dtype(np.float32)), x.one("mul", op.x_scale, scale))
     return [value if bias is None else x.one("add", value, bias)]
+
+
+def _shift_of(x: Expansion, data: SSAValue, zero_point: SSAValue | None) -> SSAValue:
+    """The zero point of data, 0 too: where it goes without saying, onnxruntime, which makes ui8 of i8,
+    quantizes again with 0 for both."""
+    return x.scalar(0, data) if zero_point is None else zero_point
 
 
 def _paired(
