@@ -31,7 +31,7 @@ from pyflame_rt.passes.conversion.quantized_sums import Real, total
 from pyflame_rt.passes.conversion.widened_products import measured, widened
 from pyflame_rt.passes.fusion.inlining import inlined
 from pyflame_rt.passes.quantization.placing import Place
-from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scale, scale_of, scaled
+from pyflame_rt.passes.quantization.scales import MOVEMENTS, WINDOW, Scale, scale_of, scaled
 
 Array = npt.NDArray[Any]
 
@@ -43,8 +43,6 @@ _IMAGE = 4
 
 _LEAST_CHANNELS, _LEAST_POSITIONS = 128, 128
 """Of halves, and of results, for which fewer multiplications are less time."""
-
-_WINDOW = ("auto_pad", "dilations", "group", "pads", "strides")
 
 
 @dataclass(frozen=True)
@@ -264,7 +262,7 @@ class _Widening:
         if any(_largest(part, axis, a, addend) > _EXACT for part, addend in halves):
             return None
         x = self._as_centered(at, data, a)
-        window = {k: v for k, v in op.properties.items() if k in _WINDOW} if is_conv else {}
+        window = {k: v for k, v in op.properties.items() if k in WINDOW} if is_conv else {}
         middle, end = halves[0][0].shape[along], w.shape[along]
         channels = 1 if is_conv else len(shape_of(data) or ()) - 1
         taken = [x]

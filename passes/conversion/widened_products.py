@@ -17,6 +17,7 @@ from pyflame_rt.dialects.pfrt.integer_to_float import ConvIntegerToFloatOp, Matm
 from pyflame_rt.dialects.pfrt.quantization import DynamicQuantizeLinearOp
 from pyflame_rt.dialects.pfrt.types import DYNAMIC, shape_of
 from pyflame_rt.passes.quantization.placing import Place
+from pyflame_rt.passes.quantization.scales import WINDOW
 
 Array = npt.NDArray[Any]
 
@@ -27,8 +28,6 @@ _LARGEST = 255
 """What the bytes less their zero point reach from the least to the greatest."""
 
 _F32 = np.dtype(np.float32)
-
-_WINDOW = ("auto_pad", "dilations", "group", "layout", "pads", "strides")
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def _convolved(op: ConvIntegerToFloatOp) -> _Terms | None:
     exact = _exact_weights(op.w, op.w_zero_point, rank - 1)
     if exact is None or (shape_of(op.w_scale) or ()) not in ((), (1,), exact.shape[:1]):
         return None
-    window = {name: attr for name, attr in op.properties.items() if name in _WINDOW}
+    window = {name: attr for name, attr in op.properties.items() if name in (*WINDOW, "layout")}
     axis, trailing = (rank - 1, 0) if op.data_layout == "nhwc" else (1, rank - 2)
     return _Terms(exact, 1, 0, axis, "conv", window, trailing, is_whole=op.group.value.data != 1)
 

@@ -25,8 +25,7 @@ from pyflame_rt.passes.quantization.products import (
     factors,
     products,
 )
-
-_WINDOW = ("auto_pad", "dilations", "group", "pads", "strides")
+from pyflame_rt.passes.quantization.scales import WINDOW
 
 
 def make_dynamic(
@@ -76,7 +75,7 @@ def _replace(op: Product, weights: Weights, q: SSAValue, scale: SSAValue, shift:
     integers = at.constant(values)
     zeros = at.constant(zero_point) if zero_point.any() else None
     if isinstance(op, ConvOp):
-        window = {name: p for name, p in op.properties.items() if name in _WINDOW}
+        window = {name: p for name, p in op.properties.items() if name in WINDOW}
         sums = at.emit("conv_integer", [q, integers, shift, zeros], window)
         trailing = (1,) * (values.ndim - 2)
         factor = factor.reshape(-1, *trailing) if factor.ndim else factor

@@ -30,11 +30,10 @@ from pyflame_rt.passes.fusion.parts import (
 )
 from pyflame_rt.passes.quantization.clamping import bounded, bounds, clamp
 from pyflame_rt.passes.quantization.real_results import ProductOfReals
-from pyflame_rt.passes.quantization.scales import MOVEMENTS, Scaled, dequantized, scaled
+from pyflame_rt.passes.quantization.scales import MOVEMENTS, WINDOW, Scaled, dequantized, scaled
 
 Array = npt.NDArray[Any]
 
-_WINDOW = ("auto_pad", "dilations", "group", "pads", "strides")
 _LARGEST = 2**31 - 1
 
 
@@ -155,7 +154,7 @@ class Factors:
         made.append(
             kind.build(
                 operands=[[] if value is None else value for value in operands],
-                properties={name: window[name] for name in _WINDOW if name in window},
+                properties={name: window[name] for name in WINDOW if name in window},
                 result_types=[last.result.type],
             )
         )

@@ -21,12 +21,9 @@ from pyflame_rt.dialects.pfrt.quantization import DequantizeLinearOp
 from pyflame_rt.dialects.pfrt.types import shape_of
 from pyflame_rt.dialects.rewriting import declined, replace
 from pyflame_rt.passes.fusion.parts import one_a_channel
-from pyflame_rt.passes.quantization.scales import Scaled, dequantized
+from pyflame_rt.passes.quantization.scales import WINDOW, Scaled, dequantized
 
 Array = npt.NDArray[Any]
-
-WINDOW: Final = ("auto_pad", "dilations", "group", "pads", "strides")
-"""What convolutions of integers have of those of reals."""
 
 _MOST_TERMS: Final = (2**31 - 1) // 255**2
 """Of a sum that i32 holds whatever the bytes and their zero points are."""

@@ -19,6 +19,9 @@ Array = npt.NDArray[Any]
 
 BYTES = ("int8", "uint8")
 
+WINDOW = ("auto_pad", "dilations", "group", "pads", "strides")
+"""What convolutions of integers have of those of reals."""
+
 MOVEMENTS = frozenset(
     f"pfrt.{name}"
     for name in (
